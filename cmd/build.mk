@@ -1,0 +1,2 @@
+vrun_SRC :=
+vrun_vmm_SRC :=

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * agent_proto: what the host (vrun-vmm) and the guest's agent say to each other.
+ *
+ * Theory of operation
+ *
+ * The agent, once up, connects a vsock stream from a privileged port to the
+ * host (CID 2) on AGENT_PORT_CONTROL. Exactly one such connection is taken in a
+ * VM's life. Both sides then send frames: a 16-byte header and `len` bytes of
+ * payload. The host does not wait for the agent's HELLO: its frames are queued
+ * before the guest boots, so a start costs one round trip.
+ *
+ * Standard streams of a process are streams of their own. The host picks an
+ * unguessable 32-bit port for each and names it in the request; the agent connects
+ * once to each port before it answers, so that no process of the container can
+ * take its place. Port 0 means: none (the process gets /dev/null). With a
+ * terminal only `stdin_port` is used, for both directions.
+ *
+ * Shutdown of either direction is end of file of that stream. The agent sends
+ * EXITED only after all output of the process was written to its streams and
+ * their sending side was shut down.
+ *
+ * Neither side trusts the other: a frame with an unknown type, a wrong size or
+ * a process that does not exist ends the connection, and that ends the VM. The
+ * guest's frames are bounded by AGENT_FRAME_MAX_TO_HOST.
+ */
+#ifndef VRUN_OCI_AGENT_PROTO_H
+#define VRUN_OCI_AGENT_PROTO_H
+
+#include "base/endian.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct err;
+
+enum {
+	AGENT_PORT_CONTROL = 1024,
+	AGENT_PROTO_VERSION = 1,
+	AGENT_FRAME_MAX_TO_GUEST = 16 << 20,
+	AGENT_FRAME_MAX_TO_HOST = 64 << 10,
+	AGENT_INIT = 0, /* the process number of the container's first process */
+};
+
+enum agent_msg {
+	/* host to guest */
+	AGENT_MSG_SECCOMP = 1, /* le32 flags, then sock_filter[]; applies to the container; before CREATE */
+	AGENT_MSG_CREATE = 2, /* JSON: struct agent_create */
+	AGENT_MSG_START = 3, /* empty: let the created process execve() */
+	AGENT_MSG_EXEC = 4, /* JSON: struct agent_exec; `process` is its new number, > 0 */
+	AGENT_MSG_SIGNAL = 5, /* struct agent_signal */
+	AGENT_MSG_RESIZE = 6, /* struct agent_winsize */
+	AGENT_MSG_SYNC = 7, /* empty: flush file systems; answered by SYNCED */
+
+	/* guest to host */
+	AGENT_MSG_HELLO = 64, /* struct agent_hello */
+	AGENT_MSG_CREATED = 65, /* empty: the container is set up, its process waits for START */
+	AGENT_MSG_STARTED = 66, /* empty: execve() succeeded; for init and exec */
+	AGENT_MSG_FAILED = 67, /* struct agent_failed + message text (not NUL-terminated) */
+	AGENT_MSG_EXITED = 68, /* struct agent_exited */
+	AGENT_MSG_SYNCED = 69, /* empty */
+	AGENT_MSG_LOG = 70, /* a line for the debug log */
+};
+
+struct agent_frame {
+	le32 len; /* payload bytes after this header */
+	le16 type; /* enum agent_msg */
+	le16 reserved; /* 0 */
+	le32 process; /* 0 = init */
+	le32 reserved2; /* 0 */
+};
+
+struct agent_hello {
+	le32 version; /* AGENT_PROTO_VERSION */
+	le32 reserved;
+	le64 uptime_ns; /* CLOCK_BOOTTIME at the agent's start, for the phase timeline */
+};
+
+/* Why a process did not start; the host turns it into runc's exit status. */
+struct agent_failed {
+	le32 error; /* positive errno */
+	le32 stage; /* enum agent_stage */
+};
+
+enum agent_stage {
+	AGENT_STAGE_SETUP = 0, /* anything before execve(): exit status 1 */
+	AGENT_STAGE_EXEC = 1, /* execve() or the look-up in $PATH: 127 for ENOENT, 126 otherwise */
+};
+
+struct agent_signal {
+	le32 signo;
+	le32 all; /* 1: every process of the container */
+};
+
+struct agent_winsize {
+	le16 rows, cols;
+};
+
+struct agent_exited {
+	le32 status; /* exit status, 0 to 255 */
+	le32 signo; /* 0, or the signal that ended it */
+};
+
+/* CREATE's payload as JSON: {"config": {…}, "stdinPort": n, …}; see agent_create_write(). */
+struct agent_stdio {
+	uint32_t stdin_port, stdout_port, stderr_port; /* 0: none */
+	uint16_t rows, cols; /* the terminal's first size, 0: unknown */
+};
+
+struct oci_spec;
+struct oci_process;
+
+struct agent_create {
+	/*
+	 * config.json as the guest's runtime sees it: root.path and the sources
+	 * of bind mounts are guest paths, below AGENT_SHARE_DIR for shares.
+	 */
+	struct oci_spec *config;
+	struct agent_stdio stdio;
+	bool start; /* go on to execve() at once, without waiting for START */
+	int64_t clock_ns; /* host CLOCK_REALTIME, 0: leave the guest's clock */
+};
+
+struct agent_exec {
+	struct oci_process *process;
+	struct agent_stdio stdio;
+};
+
+/* Where the agent mounts the virtio-fs device with tag AGENT_SHARE_TAG; each share is an entry in it. */
+#define AGENT_SHARE_TAG "vrun"
+#define AGENT_SHARE_DIR "/run/vrun/shares"
+
+/* Payload codecs. The `_write` results are freed by the caller; the `_parse` results by `_done`. */
+int agent_create_write(const struct agent_create *msg, char **ret_text, size_t *ret_len);
+int agent_create_parse(const char *text, size_t len, struct agent_create *ret, struct err *err);
+void agent_create_done(struct agent_create *msg);
+int agent_exec_write(const struct agent_exec *msg, char **ret_text, size_t *ret_len);
+int agent_exec_parse(const char *text, size_t len, struct agent_exec *ret, struct err *err);
+void agent_exec_done(struct agent_exec *msg);
+
+/*
+ * Framing over a non-blocking stream, for both sides. A `struct agent_link`
+ * reads into a buffer that grows up to the side's limit, and queues what it
+ * sends.
+ */
+struct agent_link;
+struct agent_link_handlers {
+	/*
+	 * One whole frame; `payload` is valid during the call. A negative return
+	 * value ends the link with that error.
+	 */
+	int (*frame)(void *ctx, enum agent_msg type, uint32_t process, const uint8_t *payload, size_t len);
+};
+
+/* Takes the descriptor (set non-blocking). `max_in` bounds received payloads. */
+int agent_link_new(int take_fd, size_t max_in, const struct agent_link_handlers *handlers, void *ctx,
+		   struct agent_link **ret);
+void agent_link_free(struct agent_link *link);
+int agent_link_fd(const struct agent_link *link);
+/* Queue a frame and try to send. -EPIPE once the link has failed. */
+int agent_link_send(struct agent_link *link, enum agent_msg type, uint32_t process, const void *payload,
+		    size_t len);
+/* True while something waits for EPOLLOUT. */
+bool agent_link_wants_write(const struct agent_link *link);
+/* Call on EPOLLIN / EPOLLOUT. 0, -ENODATA at end of file, -EPROTO for a bad frame, or the handler's error. */
+int agent_link_on_readable(struct agent_link *link);
+int agent_link_on_writable(struct agent_link *link);
+
+#endif

@@ -1,0 +1,1 @@
+vmm_pci_SRC :=

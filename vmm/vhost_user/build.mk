@@ -1,0 +1,1 @@
+vmm_vhost_user_SRC :=

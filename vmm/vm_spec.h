@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * vm_spec: a virtual machine as the planner asks for it. It crosses to vrun-vmm
+ * as JSON on a descriptor. Knows nothing of containers.
+ */
+#ifndef VRUN_VMM_VM_SPEC_H
+#define VRUN_VMM_VM_SPEC_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct err;
+
+enum vm_engine {
+	VM_ENGINE_KVM, /* our own VMM on /dev/kvm */
+	VM_ENGINE_QEMU, /* QEMU runs the vCPUs, our devices serve it over vhost-user */
+};
+
+enum vm_share_cache { VM_SHARE_CACHE_AUTO, VM_SHARE_CACHE_NONE, VM_SHARE_CACHE_ALWAYS };
+
+struct vm_share {
+	char *name; /* one path component, unique */
+	char *path; /* absolute host path of a directory or file, symlinks resolved by the planner */
+	bool readonly;
+	enum vm_share_cache cache;
+};
+
+enum {
+	VM_CPUS_MAX = 32,
+	VM_CPUS_DEFAULT = 1,
+	VM_SHARES_MAX = 512,
+};
+#define VM_MEMORY_MIN (64ULL << 20)
+#define VM_MEMORY_DEFAULT (512ULL << 20) /* only what is used costs the host */
+#define VM_MEMORY_MAX (1ULL << 40)
+#define VM_CMDLINE_MAX 2048 /* bytes, NUL included: x86 COMMAND_LINE_SIZE */
+
+struct vm_spec {
+	char *id; /* for messages */
+	enum vm_engine engine;
+	char *kernel; /* absolute path: ELF vmlinux or bzImage */
+	char *initrd; /* absolute path, or NULL */
+	char *cmdline; /* added to the engine's own parameters, or NULL */
+	unsigned cpus; /* 1 to VM_CPUS_MAX */
+	uint64_t memory; /* bytes, a multiple of 2 MiB */
+	uint32_t cid; /* vsock context id of the guest, ≥ 3 */
+	struct vm_share *shares;
+	size_t n_shares;
+	bool debug; /* kernel messages on the console, VM exits counted and logged */
+	char *console_path; /* append the guest's console here, or NULL */
+	char *qemu_path; /* QEMU engine: the emulator, NULL: qemu-system-x86_64 in $PATH */
+	char *qemu_accel; /* "tcg" (NULL) or "kvm" */
+};
+
+int vm_spec_parse(const char *text, size_t len, struct vm_spec **ret, struct err *err);
+int vm_spec_write(const struct vm_spec *spec, char **ret_text, size_t *ret_len);
+void vm_spec_free(struct vm_spec *spec);
+
+/* Ranges and paths ("memory: at least 64 MiB"); used by parse and by the planner. */
+int vm_spec_check(const struct vm_spec *spec, struct err *err);
+
+const char *vm_engine_name(enum vm_engine engine);
+
+#endif

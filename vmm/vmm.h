@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * vmm: one virtual machine in this process, whatever engine runs it.
+ *
+ * The engines (kvm/, qemu/) fill in `struct vmm_engine`; the devices are built
+ * here, once, and handed to the engine to host. Everything is called from the
+ * loop's thread.
+ */
+#ifndef VRUN_VMM_VMM_H
+#define VRUN_VMM_VMM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct console_log;
+struct err;
+struct loop;
+struct vdev;
+struct vm_spec;
+struct vmm;
+
+/* How the machine ended, for vmm_callbacks.ended. */
+enum vmm_end {
+	VMM_END_OFF, /* powered off or reset by the guest, or vmm_stop() */
+	VMM_END_CRASHED, /* triple fault, KVM internal error, QEMU died: err says what */
+};
+
+struct vmm_callbacks {
+	/*
+	 * The machine has stopped by itself; called once, in the loop's thread. `err`
+	 * has the cause with the registers when it crashed; the console's last lines
+	 * are the caller's to add (vmm_console()).
+	 */
+	void (*ended)(void *ctx, enum vmm_end end, const struct err *err);
+};
+
+/* Milestones for the phase timeline, CLOCK_MONOTONIC ns; 0: not reached or not known to the engine. */
+struct vmm_timeline {
+	uint64_t created; /* devices and memory there */
+	uint64_t first_run; /* first KVM_RUN, or QEMU told to go */
+};
+
+/*
+ * Build the machine: guest memory, image loaded, devices made; nothing runs yet.
+ * `spec` is borrowed and outlives the vmm.
+ */
+int vmm_new(struct loop *loop, const struct vm_spec *spec, const struct vmm_callbacks *callbacks, void *ctx,
+	    struct vmm **ret, struct err *err);
+/* Let the vCPUs run. */
+int vmm_run(struct vmm *vmm, struct err *err);
+/* Stop all vCPUs for good; no `ended` call follows. Idempotent. */
+void vmm_stop(struct vmm *vmm);
+/* Stops first. NULL is fine. */
+void vmm_free(struct vmm *vmm);
+
+/* Freeze and thaw the vCPUs; returns when all have stopped. */
+int vmm_pause(struct vmm *vmm, struct err *err);
+int vmm_resume(struct vmm *vmm, struct err *err);
+
+struct vdev *vmm_vsock(struct vmm *vmm);
+struct console_log *vmm_console(struct vmm *vmm);
+/* Bytes for the guest's console. */
+size_t vmm_console_input(struct vmm *vmm, const void *buf, size_t len);
+const struct vmm_timeline *vmm_timeline(const struct vmm *vmm);
+
+/* VM exits by reason since the start, as text lines "reason count", at most `size` bytes. 0 when not known. */
+size_t vmm_exits(const struct vmm *vmm, char *buf, size_t size);
+
+#endif
