@@ -1,1 +1,5 @@
-base_SRC :=
+base_SRC := \
+	base/err.c \
+	base/fd.c \
+	base/log.c \
+	base/loop.c
