@@ -19,12 +19,16 @@ int console_log_new(int take_fd, struct console_log **ret);
 void console_log_free(struct console_log *log);
 void console_log_write(struct console_log *log, const void *buf, size_t len);
 
-/* Called (any thread) after each write; for `vrun console`. NULL takes it away. */
+/*
+ * Called (any thread, the log's lock held: it must not use the log) after each write; for
+ * `vrun console`. NULL takes it away; no call is under way when this returns.
+ */
 void console_log_set_tap(struct console_log *log, void (*fn)(void *ctx, const void *buf, size_t len), void *ctx);
 
 /*
  * The last `max_lines` lines, control characters made harmless, as NUL-terminated
- * text of at most `size` bytes; the number of bytes without the NUL.
+ * text of at most `size` bytes, without a newline at its end; the number of bytes
+ * without the NUL. What doesn't fit is left out at the beginning.
  */
 size_t console_log_tail(struct console_log *log, unsigned max_lines, char *buf, size_t size);
 

@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * vm_spec: the machine's description as JSON, both ways, and its limits.
+ *
+ * The planner writes it and vrun-vmm reads it, both of one build: an unknown key is
+ * a mistake of ours and is refused.
+ */
+#include "vmm/vm_spec.h"
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/json.h"
+
+#include <inttypes.h>
+#include <limits.h>
+#include <string.h>
+
+static const char *const engine_names[] = { [VM_ENGINE_KVM] = "kvm", [VM_ENGINE_QEMU] = "qemu" };
+static const char *const cache_names[] = {
+	[VM_SHARE_CACHE_AUTO] = "auto",
+	[VM_SHARE_CACHE_NONE] = "none",
+	[VM_SHARE_CACHE_ALWAYS] = "always",
+};
+
+const char *vm_engine_name(enum vm_engine engine)
+{
+	return (size_t)engine < ARRAY_SIZE(engine_names) ? engine_names[engine] : "unknown";
+}
+
+void vm_spec_free(struct vm_spec *spec)
+{
+	if (!spec)
+		return;
+	for (size_t i = 0; i < spec->n_shares; i++) {
+		free(spec->shares[i].name);
+		free(spec->shares[i].path);
+	}
+	free(spec->shares);
+	free(spec->id);
+	free(spec->kernel);
+	free(spec->initrd);
+	free(spec->cmdline);
+	free(spec->console_path);
+	free(spec->qemu_path);
+	free(spec->qemu_accel);
+	free(spec);
+}
+
+static void cleanup_vm_spec(struct vm_spec **spec)
+{
+	vm_spec_free(*spec);
+}
+
+/* --- Reading --- */
+
+/* Absent leaves *ret NULL. */
+static int take_string(const struct json *obj, const char *key, char **ret, struct err *err)
+{
+	const struct json *node = json_get(obj, key);
+	const char *text;
+	int r;
+
+	if (!node)
+		return 0;
+	r = json_to_string(node, &text, err);
+	if (r < 0)
+		return r;
+	*ret = strdup(text);
+	return *ret ? 0 : err_set(err, -ENOMEM, "out of memory");
+}
+
+static int take_bool(const struct json *obj, const char *key, bool *ret, struct err *err)
+{
+	const struct json *node = json_get(obj, key);
+
+	return node ? json_to_bool(node, ret, err) : 0;
+}
+
+static int take_u64(const struct json *obj, const char *key, uint64_t max, uint64_t *ret, struct err *err)
+{
+	const struct json *node = json_get(obj, key);
+
+	return node ? json_to_u64(node, max, ret, err) : 0;
+}
+
+/* Absent leaves *ret alone. */
+static int take_name(const struct json *obj, const char *key, const char *const *names, size_t n_names,
+		     unsigned *ret, struct err *err)
+{
+	const struct json *node = json_get(obj, key);
+	const char *text;
+	int r;
+
+	if (!node)
+		return 0;
+	r = json_to_string(node, &text, err);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < n_names; i++) {
+		if (strcmp(text, names[i]) == 0) {
+			*ret = (unsigned)i;
+			return 0;
+		}
+	}
+	return err_set(err, -EINVAL, "%s: unknown value \"%s\"", json_path(node), text);
+}
+
+static int check_keys(const struct json *obj, const char *const *keys, size_t n_keys, struct err *err)
+{
+	for (size_t i = 0; i < json_length(obj); i++) {
+		const char *key = json_key_at(obj, i);
+		bool known = false;
+
+		for (size_t k = 0; k < n_keys && !known; k++)
+			known = strcmp(key, keys[k]) == 0;
+		if (!known)
+			return err_set(err, -EINVAL, "%s: unknown key", json_path(json_at(obj, i)));
+	}
+	return 0;
+}
+
+static int parse_share(const struct json *node, struct vm_share *share, struct err *err)
+{
+	static const char *const keys[] = { "name", "path", "readonly", "cache" };
+	unsigned cache = VM_SHARE_CACHE_AUTO;
+	int r;
+
+	r = json_expect(node, JSON_OBJECT, err);
+	if (r < 0)
+		return r;
+	if ((r = check_keys(node, keys, ARRAY_SIZE(keys), err)) < 0 ||
+	    (r = take_string(node, "name", &share->name, err)) < 0 ||
+	    (r = take_string(node, "path", &share->path, err)) < 0 ||
+	    (r = take_bool(node, "readonly", &share->readonly, err)) < 0 ||
+	    (r = take_name(node, "cache", cache_names, ARRAY_SIZE(cache_names), &cache, err)) < 0)
+		return r;
+	share->cache = cache;
+	return 0;
+}
+
+static int parse_shares(const struct json *node, struct vm_spec *spec, struct err *err)
+{
+	size_t n;
+	int r;
+
+	if (!node)
+		return 0;
+	r = json_expect(node, JSON_ARRAY, err);
+	if (r < 0)
+		return r;
+	n = json_length(node);
+	if (n > VM_SHARES_MAX)
+		return err_set(err, -EINVAL, "%s: at most %d", json_path(node), VM_SHARES_MAX);
+	if (n == 0)
+		return 0;
+	spec->shares = calloc(n, sizeof(*spec->shares));
+	if (!spec->shares)
+		return err_set(err, -ENOMEM, "out of memory");
+	spec->n_shares = n;
+	for (size_t i = 0; i < n; i++) {
+		r = parse_share(json_at(node, i), &spec->shares[i], err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int parse_object(const struct json *root, struct vm_spec *spec, struct err *err)
+{
+	static const char *const keys[] = {
+		"id",  "engine", "kernel", "initrd",	  "cmdline",  "cpus",	   "memory",
+		"cid", "shares", "debug",  "consolePath", "qemuPath", "qemuAccel",
+	};
+	uint64_t cpus = VM_CPUS_DEFAULT, cid = 0;
+	unsigned engine = VM_ENGINE_KVM;
+	int r;
+
+	r = json_expect(root, JSON_OBJECT, err);
+	if (r < 0)
+		return r;
+	spec->memory = VM_MEMORY_DEFAULT;
+	if ((r = check_keys(root, keys, ARRAY_SIZE(keys), err)) < 0 ||
+	    (r = take_string(root, "id", &spec->id, err)) < 0 ||
+	    (r = take_name(root, "engine", engine_names, ARRAY_SIZE(engine_names), &engine, err)) < 0 ||
+	    (r = take_string(root, "kernel", &spec->kernel, err)) < 0 ||
+	    (r = take_string(root, "initrd", &spec->initrd, err)) < 0 ||
+	    (r = take_string(root, "cmdline", &spec->cmdline, err)) < 0 ||
+	    (r = take_u64(root, "cpus", UINT_MAX, &cpus, err)) < 0 ||
+	    (r = take_u64(root, "memory", UINT64_MAX, &spec->memory, err)) < 0 ||
+	    (r = take_u64(root, "cid", UINT32_MAX, &cid, err)) < 0 ||
+	    (r = parse_shares(json_get(root, "shares"), spec, err)) < 0 ||
+	    (r = take_bool(root, "debug", &spec->debug, err)) < 0 ||
+	    (r = take_string(root, "consolePath", &spec->console_path, err)) < 0 ||
+	    (r = take_string(root, "qemuPath", &spec->qemu_path, err)) < 0 ||
+	    (r = take_string(root, "qemuAccel", &spec->qemu_accel, err)) < 0)
+		return r;
+	spec->engine = engine;
+	spec->cpus = (unsigned)cpus;
+	spec->cid = (uint32_t)cid;
+	return 0;
+}
+
+int vm_spec_parse(const char *text, size_t len, struct vm_spec **ret, struct err *err)
+{
+	_cleanup_(cleanup_vm_spec) struct vm_spec *spec = NULL;
+	_cleanup_json_doc_ struct json_doc *doc = NULL;
+	int r;
+
+	r = json_parse(text, len, "vm spec", &doc, err);
+	if (r < 0)
+		return r;
+	spec = calloc(1, sizeof(*spec));
+	if (!spec)
+		return err_set(err, -ENOMEM, "out of memory");
+	r = parse_object(json_root(doc), spec, err);
+	if (r < 0)
+		return err_wrap(err, r, "vm spec");
+	r = vm_spec_check(spec, err);
+	if (r < 0)
+		return err_wrap(err, r, "vm spec");
+	*ret = TAKE_PTR(spec);
+	return 0;
+}
+
+/* --- Writing --- */
+
+static void put_string(struct json_out *out, const char *key, const char *value)
+{
+	if (!value)
+		return;
+	json_out_key(out, key);
+	json_out_string(out, value);
+}
+
+static void put_u64(struct json_out *out, const char *key, uint64_t value)
+{
+	json_out_key(out, key);
+	json_out_u64(out, value);
+}
+
+static void put_bool(struct json_out *out, const char *key, bool value)
+{
+	json_out_key(out, key);
+	json_out_bool(out, value);
+}
+
+int vm_spec_write(const struct vm_spec *spec, char **ret_text, size_t *ret_len)
+{
+	struct json_out *out;
+	int r;
+
+	r = json_out_new(false, &out);
+	if (r < 0)
+		return r;
+	json_out_object(out);
+	put_string(out, "id", spec->id);
+	put_string(out, "engine", vm_engine_name(spec->engine));
+	put_string(out, "kernel", spec->kernel);
+	put_string(out, "initrd", spec->initrd);
+	put_string(out, "cmdline", spec->cmdline);
+	put_u64(out, "cpus", spec->cpus);
+	put_u64(out, "memory", spec->memory);
+	put_u64(out, "cid", spec->cid);
+	json_out_key(out, "shares");
+	json_out_array(out);
+	for (size_t i = 0; i < spec->n_shares; i++) {
+		const struct vm_share *share = &spec->shares[i];
+
+		json_out_object(out);
+		put_string(out, "name", share->name);
+		put_string(out, "path", share->path);
+		put_bool(out, "readonly", share->readonly);
+		put_string(out, "cache", cache_names[share->cache]);
+		json_out_object_end(out);
+	}
+	json_out_array_end(out);
+	put_bool(out, "debug", spec->debug);
+	put_string(out, "consolePath", spec->console_path);
+	put_string(out, "qemuPath", spec->qemu_path);
+	put_string(out, "qemuAccel", spec->qemu_accel);
+	json_out_object_end(out);
+	r = json_out_finish(out, ret_text, ret_len);
+	json_out_free(out);
+	return r;
+}
+
+/* --- Limits --- */
+
+static int check_path(const char *field, const char *path, bool required, struct err *err)
+{
+	if (!path)
+		return required ? err_set(err, -EINVAL, "%s: missing", field) : 0;
+	if (path[0] != '/')
+		return err_set(err, -EINVAL, "%s: must be an absolute path", field);
+	if (strlen(path) >= PATH_MAX)
+		return err_set(err, -ENAMETOOLONG, "%s: longer than %d bytes", field, PATH_MAX - 1);
+	return 0;
+}
+
+static int check_shares(const struct vm_spec *spec, struct err *err)
+{
+	if (spec->n_shares > VM_SHARES_MAX)
+		return err_set(err, -EINVAL, "shares: at most %d", VM_SHARES_MAX);
+	for (size_t i = 0; i < spec->n_shares; i++) {
+		const struct vm_share *share = &spec->shares[i];
+		char field[40];
+		int r;
+
+		snprintf(field, sizeof(field), "shares[%zu].path", i);
+		r = check_path(field, share->path, true, err);
+		if (r < 0)
+			return r;
+		if (!share->name || !share->name[0])
+			return err_set(err, -EINVAL, "shares[%zu].name: missing", i);
+		if (strchr(share->name, '/') || strcmp(share->name, ".") == 0 ||
+		    strcmp(share->name, "..") == 0 || strlen(share->name) > NAME_MAX)
+			return err_set(err, -EINVAL, "shares[%zu].name: must be one path component", i);
+		if ((size_t)share->cache >= ARRAY_SIZE(cache_names))
+			return err_set(err, -EINVAL, "shares[%zu].cache: unknown value", i);
+		for (size_t k = 0; k < i; k++) {
+			if (strcmp(spec->shares[k].name, share->name) == 0)
+				return err_set(err, -EINVAL, "shares[%zu].name: \"%s\" is there twice", i,
+					       share->name);
+		}
+	}
+	return 0;
+}
+
+int vm_spec_check(const struct vm_spec *spec, struct err *err)
+{
+	int r;
+
+	if (!spec->id || !spec->id[0])
+		return err_set(err, -EINVAL, "id: missing");
+	if ((size_t)spec->engine >= ARRAY_SIZE(engine_names))
+		return err_set(err, -EINVAL, "engine: unknown value");
+	if ((r = check_path("kernel", spec->kernel, true, err)) < 0 ||
+	    (r = check_path("initrd", spec->initrd, false, err)) < 0 ||
+	    (r = check_path("consolePath", spec->console_path, false, err)) < 0)
+		return r;
+	if (spec->cmdline && strlen(spec->cmdline) >= VM_CMDLINE_MAX)
+		return err_set(err, -EINVAL, "cmdline: at most %d bytes", VM_CMDLINE_MAX - 1);
+	if (spec->cpus < 1 || spec->cpus > VM_CPUS_MAX)
+		return err_set(err, -EINVAL, "cpus: must be 1 to %d", VM_CPUS_MAX);
+	if (spec->memory < VM_MEMORY_MIN)
+		return err_set(err, -EINVAL, "memory: at least %llu MiB", VM_MEMORY_MIN >> 20);
+	if (spec->memory > VM_MEMORY_MAX)
+		return err_set(err, -EINVAL, "memory: at most %llu GiB", VM_MEMORY_MAX >> 30);
+	if (spec->memory % (2ULL << 20))
+		return err_set(err, -EINVAL, "memory: must be a multiple of 2 MiB");
+	/* virtio 1.2 §5.10.4: 0, 1 and 0xffffffff are reserved, 2 is the host. */
+	if (spec->cid < 3 || spec->cid == UINT32_MAX)
+		return err_set(err, -EINVAL, "cid: must be 3 to %" PRIu32, UINT32_MAX - 1);
+	if (spec->qemu_path && !spec->qemu_path[0])
+		return err_set(err, -EINVAL, "qemuPath: empty");
+	if (spec->qemu_accel && strcmp(spec->qemu_accel, "tcg") != 0 && strcmp(spec->qemu_accel, "kvm") != 0)
+		return err_set(err, -EINVAL, "qemuAccel: must be tcg or kvm");
+	return check_shares(spec, err);
+}

@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * vmm: makes the devices that a spec asks for and gives them to its engine.
+ *
+ * Nothing here knows KVM or QEMU. The devices outlive the engine, which hosts
+ * them: it is freed first, and has stopped them by then.
+ */
+#include "vmm/vmm.h"
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "vmm/console_log.h"
+#include "vmm/engine.h"
+#include "vmm/virtio/console.h"
+#include "vmm/virtio/fs.h"
+#include "vmm/virtio/vdev.h"
+#include "vmm/virtio/vsock.h"
+#include "vmm/vm_spec.h"
+
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+
+/* The tag that the agent mounts (oci/agent_proto.h). */
+#define SHARE_TAG "vrun"
+
+enum { DEVICES_MAX = 3 };
+
+struct vmm {
+	const struct vm_spec *spec;
+	struct loop *loop;
+	struct vmm_callbacks callbacks;
+	void *ctx;
+
+	struct console_log *console;
+	struct vdev *devices[DEVICES_MAX]; /* in PCI slot order */
+	size_t n_devices;
+	struct vdev *vsock, *console_dev; /* two of the above */
+
+	const struct engine_ops *ops;
+	void *engine;
+	bool over; /* stopped or ended: nothing is reported any more */
+	struct vmm_timeline timeline;
+};
+
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000ULL + (uint64_t)ts.tv_nsec;
+}
+
+static const struct engine_ops *find_engine(enum vm_engine engine)
+{
+	switch (engine) {
+	case VM_ENGINE_KVM:
+		return &kvm_engine;
+	case VM_ENGINE_QEMU:
+		return &qemu_engine;
+	}
+	return NULL;
+}
+
+static int make_console(struct vmm *vmm, struct err *err)
+{
+	const char *path = vmm->spec->console_path;
+	int fd = -1, r;
+
+	if (path) {
+		fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600);
+		if (fd < 0)
+			return err_set_errno(err, -errno, "can't open the console file %s", path);
+	}
+	r = console_log_new(fd, &vmm->console);
+	return r < 0 ? err_set_errno(err, r, "can't make the console") : 0;
+}
+
+static int make_vsock(struct vmm *vmm, struct err *err)
+{
+	const struct vsock_config config = { .guest_cid = vmm->spec->cid };
+	int r;
+
+	r = virtio_vsock_new(vmm->loop, &config, &vmm->vsock, err);
+	if (r < 0)
+		return err_wrap(err, r, "vsock");
+	vmm->devices[vmm->n_devices++] = vmm->vsock;
+	return 0;
+}
+
+/* The planner has resolved symlinks: one that is there now was put there since, and is not followed. */
+static int open_share(const struct vm_share *share, struct err *err)
+{
+	const struct open_how how = {
+		.flags = O_PATH | O_CLOEXEC,
+		.resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
+	};
+	long fd;
+
+	fd = syscall(SYS_openat2, AT_FDCWD, share->path, &how, sizeof(how));
+	if (fd < 0)
+		return err_set_errno(err, -errno, "can't open share %s", share->path);
+	return (int)fd;
+}
+
+static enum vfs_cache vfs_cache(enum vm_share_cache cache)
+{
+	switch (cache) {
+	case VM_SHARE_CACHE_NONE:
+		return VFS_CACHE_NONE;
+	case VM_SHARE_CACHE_ALWAYS:
+		return VFS_CACHE_ALWAYS;
+	case VM_SHARE_CACHE_AUTO:
+		break;
+	}
+	return VFS_CACHE_AUTO;
+}
+
+static int make_fs(struct vmm *vmm, struct err *err)
+{
+	const struct vm_spec *spec = vmm->spec;
+	_cleanup_free_ struct vfs_share *shares = NULL;
+	struct vfs_config config = { .tag = SHARE_TAG };
+	struct vdev *dev;
+	int r = 0;
+
+	if (spec->n_shares == 0)
+		return 0;
+	shares = calloc(spec->n_shares, sizeof(*shares));
+	if (!shares)
+		return err_set(err, -ENOMEM, "out of memory");
+	for (size_t i = 0; i < spec->n_shares; i++) {
+		const struct vm_share *share = &spec->shares[i];
+
+		r = open_share(share, err);
+		if (r < 0)
+			goto out;
+		shares[config.n_shares++] = (struct vfs_share){
+			.name = share->name,
+			.fd = r,
+			.readonly = share->readonly,
+			.cache = vfs_cache(share->cache),
+		};
+	}
+	config.shares = shares;
+	r = virtio_fs_new(vmm->loop, &config, &dev, err);
+	if (r < 0)
+		err_wrap(err, r, "file sharing");
+	else
+		vmm->devices[vmm->n_devices++] = dev;
+out:
+	for (size_t i = 0; i < config.n_shares; i++)
+		close_fd(shares[i].fd);
+	return r < 0 ? r : 0;
+}
+
+static int make_console_device(struct vmm *vmm, struct err *err)
+{
+	int r;
+
+	r = virtio_console_new(vmm->loop, vmm->console, &vmm->console_dev, err);
+	if (r < 0)
+		return err_wrap(err, r, "console");
+	vmm->devices[vmm->n_devices++] = vmm->console_dev;
+	return 0;
+}
+
+static void engine_ended(void *ctx, enum vmm_end end, const struct err *err)
+{
+	struct vmm *vmm = ctx;
+
+	if (vmm->over)
+		return;
+	vmm->over = true;
+	if (vmm->callbacks.ended)
+		vmm->callbacks.ended(vmm->ctx, end, err);
+}
+
+static int make_engine(struct vmm *vmm, struct err *err)
+{
+	const struct engine_args args = {
+		.loop = vmm->loop,
+		.spec = vmm->spec,
+		.console = vmm->console,
+		.devices = vmm->devices,
+		.n_devices = vmm->n_devices,
+		.ended = engine_ended,
+		.ctx = vmm,
+	};
+
+	vmm->ops = find_engine(vmm->spec->engine);
+	if (!vmm->ops)
+		return err_set(err, -EINVAL, "unknown engine");
+	return vmm->ops->create(&args, &vmm->engine, err);
+}
+
+static void cleanup_vmm(struct vmm **vmm)
+{
+	vmm_free(*vmm);
+}
+
+int vmm_new(struct loop *loop, const struct vm_spec *spec, const struct vmm_callbacks *callbacks, void *ctx,
+	    struct vmm **ret, struct err *err)
+{
+	_cleanup_(cleanup_vmm) struct vmm *vmm = NULL;
+	int r;
+
+	vmm = calloc(1, sizeof(*vmm));
+	if (!vmm)
+		return err_set(err, -ENOMEM, "out of memory");
+	vmm->loop = loop;
+	vmm->spec = spec;
+	vmm->callbacks = *callbacks;
+	vmm->ctx = ctx;
+	if ((r = make_console(vmm, err)) < 0 || (r = make_vsock(vmm, err)) < 0 ||
+	    (r = make_fs(vmm, err)) < 0 || (r = make_console_device(vmm, err)) < 0 ||
+	    (r = make_engine(vmm, err)) < 0)
+		return r;
+	vmm->timeline.created = now_ns();
+	*ret = TAKE_PTR(vmm);
+	return 0;
+}
+
+int vmm_run(struct vmm *vmm, struct err *err)
+{
+	uint64_t now = now_ns();
+	int r;
+
+	r = vmm->ops->run(vmm->engine, err);
+	if (r < 0)
+		return r;
+	vmm->timeline.first_run = now;
+	return 0;
+}
+
+void vmm_stop(struct vmm *vmm)
+{
+	vmm->over = true;
+	if (vmm->engine)
+		vmm->ops->stop(vmm->engine);
+}
+
+void vmm_free(struct vmm *vmm)
+{
+	if (!vmm)
+		return;
+	vmm_stop(vmm);
+	if (vmm->engine)
+		vmm->ops->free(vmm->engine);
+	for (size_t i = vmm->n_devices; i > 0; i--)
+		vdev_free(vmm->devices[i - 1]);
+	console_log_free(vmm->console);
+	free(vmm);
+}
+
+int vmm_pause(struct vmm *vmm, struct err *err)
+{
+	return vmm->ops->pause(vmm->engine, err);
+}
+
+int vmm_resume(struct vmm *vmm, struct err *err)
+{
+	return vmm->ops->resume(vmm->engine, err);
+}
+
+struct vdev *vmm_vsock(struct vmm *vmm)
+{
+	return vmm->vsock;
+}
+
+struct console_log *vmm_console(struct vmm *vmm)
+{
+	return vmm->console;
+}
+
+size_t vmm_console_input(struct vmm *vmm, const void *buf, size_t len)
+{
+	return virtio_console_input(vmm->console_dev, buf, len);
+}
+
+const struct vmm_timeline *vmm_timeline(const struct vmm *vmm)
+{
+	return &vmm->timeline;
+}
+
+size_t vmm_exits(const struct vmm *vmm, char *buf, size_t size)
+{
+	return vmm->ops->exits ? vmm->ops->exits(vmm->engine, buf, size) : 0;
+}
