@@ -1,0 +1,62 @@
+# Everything beyond compiling: guest images, running, tests, formatting, installing.
+
+GUEST := build/guest
+
+# --- The guest's images: the stock kernel, and an initramfs with the agent and the modules it needs ---
+.PHONY: guest
+guest: $(GUEST)/initrd.img
+
+$(GUEST)/vmlinux: hack/guest-kernel
+	@mkdir -p $(@D)
+	@hack/guest-kernel -o $@ >/dev/null && touch $@
+
+$(GUEST)/initrd.img: $(GUEST)/vmlinux hack/mkinitrd build/release/vrun-agent
+	@echo "  GUEST $@"
+	@hack/mkinitrd -a build/release/vrun-agent -k "$$(cat $(GUEST)/vmlinux.release)" -o $@
+
+build/release/vrun-agent:
+	@$(MAKE) --no-print-directory MODE=release binaries
+
+# --- Running ---
+.PHONY: run
+run:
+	@hack/quick-start
+
+# --- Tests: `make test` is what CI runs; tests/run has the parts one by one ---
+.PHONY: test check
+test:
+	@hack/deps build guest run test
+	@$(MAKE) --no-print-directory MODE=release binaries
+	@$(MAKE) --no-print-directory guest
+	@$(MAKE) --no-print-directory MODE=asan unit-binaries
+	@tests/run
+check: test
+
+# --- Keeping the code in shape ---
+C_FILES := $(shell git ls-files '*.[ch]' 2>/dev/null)
+.PHONY: format tidy
+format:
+	clang-format -i $(C_FILES)
+tidy: compile_commands.json
+	clang-tidy -p . --quiet $(filter %.c,$(C_FILES))
+compile_commands.json: FORCE
+	@hack/compile-commands '$(CPPFLAGS) $(CFLAGS)' $(filter %.c,$(C_FILES)) > $@
+
+# --- Installing ---
+LIBEXEC := $(PREFIX)/lib/vrun
+.PHONY: install
+install: binaries guest
+	install -Dm755 $(B)/vrun $(DESTDIR)$(PREFIX)/bin/vrun
+	install -Dm755 $(B)/vrun-vmm $(DESTDIR)$(LIBEXEC)/vrun-vmm
+	install -Dm644 $(GUEST)/vmlinux $(DESTDIR)$(LIBEXEC)/guest/vmlinux
+	install -Dm644 $(GUEST)/initrd.img $(DESTDIR)$(LIBEXEC)/guest/initrd.img
+
+help:
+	@echo "make               build into build/release (MODE=dev, asan, fuzz: other ways)"
+	@echo "make run           install what is needed, build, run a container in a VM"
+	@echo "make test          install what tests need, build, run all tests"
+	@echo "make unit MODE=M   the unit tests of one mode"
+	@echo "make guest         the guest's kernel and initramfs, in $(GUEST)"
+	@echo "make install       into DESTDIR and PREFIX (now '$(DESTDIR)$(PREFIX)')"
+	@echo "make format, tidy  clang-format, clang-tidy"
+	@echo "make clean         remove the builds; distclean: the guest's images too"

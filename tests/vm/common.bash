@@ -1,0 +1,78 @@
+# common: what every file in tests/vm loads.
+#
+# VRUN_TEST_ENGINE says which engine the containers run on (qemu or kvm); VRUN_TEST_BIN where the binaries
+# are. Each test has a state folder and a bundle of its own, and leaves nothing: teardown fails the
+# test when a process, a mount or state is left.
+
+: "${VRUN_TEST_ENGINE:=qemu}"
+repo=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
+: "${VRUN_TEST_BIN:=$repo/build/release}"
+export VRUN_TEST_ENGINE VRUN_TEST_BIN
+
+setup() {
+	work=$BATS_TEST_TMPDIR
+	state=$work/state
+	bundle=$work/bundle
+	mkdir -p "$state"
+}
+
+teardown() {
+	local left
+	# what a failed test left running ends here, by id
+	for left in "$state"/*/; do
+		[ -e "$left" ] && "$VRUN_TEST_BIN/vrun" --root "$state" delete --force "$(basename "$left")" >/dev/null 2>&1
+	done
+	leftovers
+}
+
+# Fails and tells when something of this test is left on the host.
+leftovers() {
+	local bad=0 p f
+	for p in /proc/[0-9]*; do
+		[ "${p#/proc/}" != $$ ] || continue
+		if tr '\0' ' ' <"$p/cmdline" 2>/dev/null | grep -q "^[^ ]*\(vrun\|vrun-vmm\|qemu-system-[a-z0-9_]*\) .*$BATS_TEST_TMPDIR"; then
+			echo "left: process ${p#/proc/}: $(tr '\0' ' ' <"$p/cmdline")"
+			bad=1
+		fi
+	done
+	if grep -q " $BATS_TEST_TMPDIR" /proc/self/mountinfo; then
+		echo "left: mounts: $(grep " $BATS_TEST_TMPDIR" /proc/self/mountinfo)"
+		bad=1
+	fi
+	for f in "$state"/* "$state"/.[!.]*; do
+		[ -e "$f" ] && { echo "left: $f"; bad=1; }
+	done
+	return $bad
+}
+
+# mkbundle [OPTIONS] -- COMMAND...: the test's bundle.
+mkbundle() {
+	local opts=()
+	while [ "$1" != -- ]; do opts+=("$1"); shift; done
+	"$repo/hack/mkbundle" ${opts[@]+"${opts[@]}"} "$bundle" "$@"
+}
+
+# edit_config JQ-LIKE SED: change config.json with sed expressions.
+edit_config() {
+	sed -i "$@" "$bundle/config.json"
+}
+
+# add_mount JSON: one more entry in mounts.
+add_mount() {
+	sed -i 's|^  "mounts": \[|&\n    '"$(sed 's/[&|\\]/\\&/g' <<<"$1")"',|' "$bundle/config.json"
+}
+
+vrun() {
+	"$VRUN_TEST_BIN/vrun" --root "$state" "$@"
+}
+
+# vrun_run [OPTIONS...]: the test's bundle in the foreground, on the engine under test.
+vrun_run() {
+	timeout -k 10 170 "$VRUN_TEST_BIN/vrun" --root "$state" run --engine "$VRUN_TEST_ENGINE" "$@" "$bundle" "t$BATS_TEST_NUMBER"
+}
+
+# in_vm COMMAND-LINE: run a shell command line in a container.
+in_vm() {
+	mkbundle -- sh -c "$1"
+	vrun_run
+}

@@ -1,0 +1,153 @@
+#!/usr/bin/env bats
+# Shares: what the container does to files is what the host sees, and no more.
+
+load common
+
+# Mode, owner, size, times, links and names of every file below a directory, sorted.
+listing() {
+	(cd "$1" && find . -printf '%p %y %m %U:%G %s %T@ %n %l\n' | sort)
+}
+
+xattrs() {
+	(cd "$1" && getfattr -R -h -d -m '^user\.' . 2>/dev/null | sort)
+}
+
+@test "a tree unpacked in the container is identical on the host" {
+	local src=$work/src
+	mkdir -p "$src"
+	cp -a /usr/share/doc/[a-l]* /usr/share/zoneinfo "$src/" 2>/dev/null || true
+	(
+		cd "$src"
+		ln -s /etc/passwd absolute
+		ln -s ../../../../etc/shadow outside
+		ln zoneinfo/UTC hardlink
+		mkfifo fifo
+		mknod null c 1 3
+		mkdir -m 2775 setgid
+		mkdir -m 1777 sticky
+		echo secret >owned && chown 1234:5678 owned && chmod 4711 owned
+		printf 'x%.0s' $(seq 250) | xargs touch
+		touch -d '1999-12-31 23:59:59.123456789 UTC' old
+		touch "$(printf 'sp ace\n new\\line \xc3\xa9')"
+		truncate -s 1G sparse
+	)
+	tar --sparse -C "$src" -cf "$work/tree.tar" .
+	echo "$(find "$src" | wc -l) files" >&2
+	[ "$(find "$src" | wc -l)" -gt 3000 ]
+
+	mkbundle -- sh -c 'mkdir /tree && cd /tree && tar xpf /tree.tar && sync'
+	cp "$work/tree.tar" "$bundle/rootfs/tree.tar"
+	# busybox's tar knows no sparse files
+	(cd "$src" && rm sparse)
+	tar -C "$src" -cf "$bundle/rootfs/tree.tar" .
+	edit_config 's|"CAP_AUDIT_WRITE"|"CAP_AUDIT_WRITE", "CAP_SYS_ADMIN"|g'
+	vrun_run
+	diff -r --no-dereference <(cd "$src" && find . | sort) <(cd "$bundle/rootfs/tree" && find . | sort)
+	# contents; special files are in the listing
+	(cd "$src" && find . -type f -print0 | sort -z | xargs -0 sha256sum) >"$work/a"
+	(cd "$bundle/rootfs/tree" && find . -type f -print0 | sort -z | xargs -0 sha256sum) >"$work/b"
+	cmp "$work/a" "$work/b"
+	# whole seconds: that is what a tar of the old format keeps
+	diff <(listing "$src" | sed -E 's/\.[0-9]{10} / /') <(listing "$bundle/rootfs/tree" | sed -E 's/\.[0-9]{10} / /')
+}
+
+@test "what the guest writes has the guest's owner, times and data" {
+	mkbundle -- sh -c 'umask 027; echo data >/f; mkdir /d; ln -s f /l; ln /f /h; mkfifo /p; touch -d "2001-02-03 04:05:06" /old'
+	edit_config -e 's|"uid": 0, "gid": 0|"uid": 1000, "gid": 1001|'
+	mkdir -p "$bundle/rootfs" && chmod 777 "$bundle/rootfs"
+	vrun_run
+	cd "$bundle/rootfs"
+	[ "$(stat -c '%a %u:%g %h %s' f)" = "640 1000:1001 2 5" ]
+	[ "$(stat -c '%a %u:%g %F' d)" = "750 1000:1001 directory" ]
+	[ "$(readlink l)" = f ]
+	[ "$(stat -c '%F' p)" = fifo ]
+	[ "$(stat -c '%i' f)" = "$(stat -c '%i' h)" ]
+	[ "$(stat -c '%y' old | cut -c1-19)" = "2001-02-03 04:05:06" ]
+}
+
+@test "extended attributes cross both ways" {
+	mkbundle -- sh -c 'true'
+	# busybox has no setfattr: the host's does, with its libraries
+	mkdir -p "$bundle/rootfs/lib64" "$bundle/rootfs/lib/x86_64-linux-gnu"
+	cp -L /usr/bin/setfattr /usr/bin/getfattr "$bundle/rootfs/bin/"
+	cp -L /lib64/ld-linux-x86-64.so.2 "$bundle/rootfs/lib64/"
+	cp -L /lib/x86_64-linux-gnu/lib{c.so.6,attr.so.1} "$bundle/rootfs/lib/x86_64-linux-gnu/"
+	touch "$bundle/rootfs/f"
+	setfattr -n user.host -v 'from the host' "$bundle/rootfs/f"
+	mkbundle -- sh -c 'getfattr --only-values -n user.host /f && setfattr -n user.guest -v "from the guest" /f && setfattr -x user.host /f'
+	run vrun_run
+	[ "$status" = 0 ]
+	[ "$output" = "from the host" ]
+	[ "$(getfattr --absolute-names --only-values -n user.guest "$bundle/rootfs/f")" = "from the guest" ]
+	run getfattr --absolute-names -n user.host "$bundle/rootfs/f"
+	[ "$status" != 0 ]
+}
+
+@test "a symlink in a share leads nowhere on the host" {
+	mkbundle -- sh -c 'cat /outside/host-secret; cat /abs; echo x >/tmpl/new; ls /'
+	echo secret >"$work/host-secret"
+	ln -s "../../../../../../../../../..$work" "$bundle/rootfs/outside"
+	ln -s "$work/host-secret" "$bundle/rootfs/abs"
+	ln -s "$work" "$bundle/rootfs/tmpl"
+	run vrun_run
+	[[ "$output" != *secret\ * ]]
+	[[ "$output" != *$'\n'secret$'\n'* ]]
+	[ ! -e "$work/new" ]
+}
+
+@test "a read-only root refuses writes" {
+	mkbundle --readonly -- sh -c 'touch /f; mkdir /d; rm /etc/passwd; chmod 777 /etc; true'
+	run vrun_run
+	[ "$status" = 0 ]
+	[ "$(grep -c 'Read-only file system' <<<"$output")" = 4 ]
+	[ ! -e "$bundle/rootfs/f" ] && [ -e "$bundle/rootfs/etc/passwd" ]
+}
+
+@test "bind mounts: writable, read-only, of one file, with spaces in the name" {
+	mkbundle -- sh -c 'cat /a/in /b/in /one; echo w >/a/out; echo w >/b/out; echo w >>/one; true'
+	mkdir -p "$work/a dir" "$work/b"
+	echo in-a >"$work/a dir/in"
+	echo in-b >"$work/b/in"
+	echo one >"$work/one"
+	add_mount '{ "destination": "/a", "type": "bind", "source": "'"$work/a dir"'", "options": ["rbind", "rw"] }'
+	add_mount '{ "destination": "/b", "type": "bind", "source": "'"$work/b"'", "options": ["bind", "ro"] }'
+	add_mount '{ "destination": "/one", "type": "bind", "source": "'"$work/one"'", "options": ["bind", "rw"] }'
+	run vrun_run
+	[ "$status" = 0 ]
+	[[ "$output" == *$'in-a\nin-b\none'* ]]
+	[[ "$output" == *"Read-only file system"* ]]
+	[ "$(cat "$work/a dir/out")" = w ]
+	[ ! -e "$work/b/out" ]
+	[ "$(cat "$work/one")" = $'one\nw' ]
+}
+
+@test "a full disk reaches the container as ENOSPC" {
+	mkbundle -- sh -c 'dd if=/dev/zero of=/small/f bs=64k count=64; echo "dd $?"; ls -l /small/f | awk "{ print \$5 }"'
+	mkdir -p "$work/small"
+	mount -t tmpfs -o size=1m small "$work/small"
+	add_mount '{ "destination": "/small", "type": "bind", "source": "'"$work/small"'", "options": ["bind", "rw"] }'
+	run vrun_run
+	umount "$work/small"
+	[ "$status" = 0 ]
+	[[ "$output" == *"No space left on device"* ]]
+	[[ "$output" == *"dd 1"* ]]
+}
+
+@test "the host's changes are seen while the container runs" {
+	mkbundle -- sh -c 'echo ready; i=0; while [ ! -e /signal ] && [ $i -lt 300 ]; do sleep 0.1; i=$((i + 1)); done; cat /signal'
+	vrun_run >"$work/out" &
+	local i
+	for i in $(seq 300); do
+		grep -q ready "$work/out" && break
+		sleep 0.2
+	done
+	echo hello >"$bundle/rootfs/signal"
+	wait
+	[ "$(tail -n 1 "$work/out")" = hello ]
+}
+
+@test "file locks work between processes of the container" {
+	mkbundle -- sh -c '(flock 9; echo first; sleep 1; echo first done) 9>/lock & sleep 0.3; (flock 9; echo second) 9>/lock; wait'
+	run vrun_run
+	[ "$output" = $'first\nfirst done\nsecond' ]
+}
