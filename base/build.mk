@@ -1,5 +1,8 @@
 base_SRC := \
 	base/err.c \
 	base/fd.c \
+	base/json.c \
+	base/json_node.c \
+	base/json_out.c \
 	base/log.c \
 	base/loop.c

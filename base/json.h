@@ -23,7 +23,12 @@ struct json_doc;
 
 enum json_type { JSON_NULL, JSON_BOOL, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSON_OBJECT };
 
-enum { JSON_DEPTH_MAX = 64, JSON_SIZE_MAX = 16 << 20 };
+enum {
+	JSON_DEPTH_MAX = 64,
+	JSON_SIZE_MAX = 16 << 20,
+	JSON_LENGTH_MAX = 65536, /* elements of an array, members of an object */
+	JSON_NODES_MAX = 1 << 20, /* values in a document */
+};
 
 /*
  * Parse `len` bytes. `what` names the document in messages ("config.json").
@@ -58,6 +63,9 @@ int json_to_i64(const struct json *node, int64_t min, int64_t max, int64_t *ret,
 int json_to_u64(const struct json *node, uint64_t max, uint64_t *ret, struct err *err);
 int json_to_string(const struct json *node, const char **ret, struct err *err);
 int json_expect(const struct json *node, enum json_type type, struct err *err);
+/* Say what is wrong with a value: "PATH: …". Returns -EINVAL. */
+int json_error(const struct json *node, struct err *err, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
 
 struct json_out;
 int json_out_new(bool pretty, struct json_out **ret);

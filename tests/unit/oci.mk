@@ -1,0 +1,2 @@
+unit_TESTS += test_json
+test_json_SRC := tests/unit/test_json.c
