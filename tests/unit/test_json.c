@@ -80,7 +80,7 @@ static void malformed_text_is_refused_with_its_place(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
 		expect_refused(cases[i].text, strlen(cases[i].text), cases[i].message);
-	expect_refused("[1]\0", 4, "doc: line 1, column 4: lexical error: invalid char in json text.");
+	expect_refused("[1]\0", 4, "doc: line 1, column 4: parse error: trailing garbage");
 }
 
 static void nesting_is_bounded(void **state)
