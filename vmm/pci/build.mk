@@ -1,1 +1,1 @@
-vmm_pci_SRC :=
+vmm_pci_SRC := vmm/pci/pci_config.c vmm/pci/pci_root.c

@@ -11,8 +11,9 @@
  * allocate; it may still move them (PCI Local Bus 3.0 §6.2.5), and size them.
  *
  * Threads: vCPU threads call the read and write functions; one lock in
- * the root serialises them. The device's `bar_write` runs under it, and hands what
- * belongs to the loop over to the loop.
+ * the root serialises them. The device's functions run under it, and hand what
+ * belongs to the loop over to the loop; the loop's side takes the same lock to
+ * touch what both use.
  */
 #ifndef VRUN_VMM_PCI_PCI_H
 #define VRUN_VMM_PCI_PCI_H
@@ -65,6 +66,7 @@ struct pci_device {
 	uint8_t *config; /* its 4 KiB in the ECAM buffer; set by pci_root_add() */
 	uint8_t writable[4096]; /* write mask: 1 bits take the guest's value */
 	struct pci_bar bars[PCI_BARS_MAX];
+	unsigned cap_next, cap_last; /* offsets: where the next capability goes, the last one (0: none) */
 	unsigned slot; /* set by pci_root_add() */
 	struct pci_root *root;
 };
@@ -82,12 +84,18 @@ void pci_root_free(struct pci_root *root);
 /*
  * Put a device in the next slot. `dev->ops`, `dev->dev`, `dev->bars[].size` and flags are set
  * by the caller; identity and capabilities are written through dev->config after this returns
- * and before the guest runs. The device is borrowed and outlives the root.
+ * and before the guest runs. The device is borrowed until the guest's last access;
+ * pci_root_free() doesn't touch it. -ENOSPC: no slot or no room in the window.
+ *
+ * BARs have addresses, but memory decoding starts off: a guest that sizes BARs switches it
+ * off around each one, which costs two more exits per BAR than switching it on once does.
  */
 int pci_root_add(struct pci_root *root, struct pci_device *dev, struct err *err);
 
-/* For devices. */
+/* For devices. The lock is for the loop's side only: their functions are called with it held. */
 const struct pci_host_ops *pci_root_host(const struct pci_root *root, void **ret_host);
+void pci_root_lock(struct pci_root *root);
+void pci_root_unlock(struct pci_root *root);
 
 /* The ECAM buffer for bus 0 (1 MiB, page-aligned), to be mapped read-only into the guest. */
 void *pci_root_ecam(struct pci_root *root);
@@ -96,7 +104,10 @@ void *pci_root_ecam(struct pci_root *root);
 bool pci_root_mmio(struct pci_root *root, uint64_t gpa, void *data, unsigned len, bool is_write);
 bool pci_root_pio(struct pci_root *root, uint16_t port, void *data, unsigned len, bool is_write);
 
-/* A standard configuration header: ids, class; and append a capability (PCI_CAP_ID_*), returning its offset. */
+/*
+ * A standard configuration header: ids, class; and append a capability (PCI_CAP_ID_*) whose `body`
+ * follows its id and next pointer, returning its offset. Capabilities must fit below 256.
+ */
 void pci_device_set_ids(struct pci_device *dev, uint16_t vendor, uint16_t device, uint16_t subsystem_vendor,
 			uint16_t subsystem, uint32_t class_code, uint8_t revision);
 unsigned pci_device_add_capability(struct pci_device *dev, uint8_t id, const void *body, size_t len);
