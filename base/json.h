@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * json: reading and writing JSON; the one file that includes yajl.
+ * json: reading and writing JSON; json.c is the one file that includes yajl.
  *
  * Reading: a parsed document is a tree of `struct json` nodes. Depth and size
  * are bounded. Every typed getter takes the node's path for its message, which
