@@ -1,0 +1,4 @@
+unit_TESTS += test_guest_mem test_virtqueue test_vdev
+test_guest_mem_SRC := tests/unit/test_guest_mem.c
+test_virtqueue_SRC := tests/unit/test_virtqueue.c tests/unit/ring_driver.c
+test_vdev_SRC := tests/unit/test_vdev.c tests/unit/ring_driver.c
