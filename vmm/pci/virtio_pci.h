@@ -21,7 +21,10 @@ struct virtio_pci;
 /* Host `vdev` (borrowed) as the next PCI device. `mem` is borrowed for its life. */
 int virtio_pci_new(struct loop *loop, struct pci_root *root, const struct guest_mem *mem, struct vdev *vdev,
 		   struct virtio_pci **ret, struct err *err);
-/* The vCPUs have stopped. Stops the vdev, releases eventfds and routes. NULL is fine. */
+/*
+ * The vCPUs have stopped. Stops the vdev, releases eventfds and routes; before or after the root
+ * is freed. NULL is fine.
+ */
 void virtio_pci_free(struct virtio_pci *vp);
 
 #endif

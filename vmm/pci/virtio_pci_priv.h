@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * virtio_pci_priv: what the transport's files share. Private to vmm/pci/.
+ *
+ * The BAR has a page for each kind of thing, so that those whose reads do
+ * nothing could be mapped into the guest as configuration space is.
+ */
+#ifndef VRUN_VMM_PCI_VIRTIO_PCI_PRIV_H
+#define VRUN_VMM_PCI_VIRTIO_PCI_PRIV_H
+
+#include "vmm/pci/pci.h"
+#include "vmm/pci/virtio_pci_msix.h"
+#include "vmm/virtio/vdev.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct loop;
+struct loop_source;
+
+enum {
+	VP_BAR = 0,
+	VP_PAGE = 0x1000,
+	VP_COMMON = 0x0000, /* the register page: common and device configuration */
+	VP_COMMON_SIZE = 56, /* up to queue_device: what follows needs features that aren't offered */
+	VP_DEVICE = 0x0400,
+	VP_DEVICE_MAX = VP_PAGE - VP_DEVICE,
+	VP_MSIX_TABLE = 0x1000,
+	VP_ISR = 0x2000,
+	VP_MSIX_PBA = 0x3000,
+	VP_NOTIFY = 0x4000,
+	VP_NOTIFY_MULTIPLIER = 4, /* an address, and so an ioeventfd, for each queue */
+	VP_BAR_SIZE = 0x8000,
+
+	VP_ISR_CONFIG = 2,
+	VP_ISR_QUEUE = 1,
+};
+
+/* What the loop's thread has to do. */
+enum vp_work {
+	VP_WORK_RESET = 1,
+	VP_WORK_START = 2,
+	VP_WORK_REMAP = 4, /* the BAR moved while ioeventfds were registered */
+	VP_WORK_CONFIG = 8, /* the driver wrote device configuration */
+};
+
+/* A queue's registers as the driver wrote them; checked when the device starts. */
+struct vp_queue {
+	uint16_t size;
+	bool enabled;
+	uint64_t desc, driver, device;
+};
+
+struct virtio_pci {
+	struct pci_device pci;
+	struct pci_root *root;
+	const struct pci_host_ops *host_ops;
+	void *host;
+	struct loop *loop;
+	struct loop_source *wake;
+	struct vdev *vdev; /* the loop's thread only */
+	uint64_t offered;
+	unsigned n_vqs;
+	int kick_fds[VDEV_QUEUES_MAX]; /* never change: signalled without the device */
+
+	/* The root's lock guards the rest, down to "Loop". */
+	unsigned work; /* enum vp_work */
+	bool closing;
+	struct msix msix; /* line q: queue q; line n_vqs: configuration change */
+	unsigned msix_cap, window_cap; /* offsets in configuration space */
+
+	/* Common configuration (virtio 1.2 §4.1.4.3) */
+	uint32_t device_feature_select, driver_feature_select;
+	uint64_t driver_features;
+	uint8_t status, generation, isr;
+	uint16_t queue_select;
+	struct vp_queue queues[VDEV_QUEUES_MAX];
+
+	uint8_t page[VP_PAGE]; /* the register page as the guest reads it */
+	size_t written_start, written_end; /* device configuration bytes for the device to take */
+
+	/* Loop's thread only. */
+	uint64_t notify_gpa; /* where ioeventfds are registered */
+	bool notify_on[VDEV_QUEUES_MAX];
+};
+
+/* --- virtio_pci_common.c; the root's lock is held --- */
+
+/* Registers to their reset state; status 0. */
+void vp_common_reset(struct virtio_pci *vp);
+/* Bring the register page in accord with the registers. */
+void vp_common_sync(struct virtio_pci *vp);
+void vp_common_write(struct virtio_pci *vp, unsigned offset, const void *data, unsigned len);
+
+/* --- virtio_pci.c --- */
+
+/* Have the loop's thread do it. The root's lock is held. */
+void vp_request(struct virtio_pci *vp, enum vp_work work);
+
+#endif
