@@ -1,1 +1,2 @@
 vmm_virtio_SRC := vmm/guest_mem.c vmm/virtio/iov.c vmm/virtio/virtqueue.c vmm/virtio/vdev.c
+vmm_virtio_SRC += vmm/virtio/console.c

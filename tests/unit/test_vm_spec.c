@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* vm_spec: round trips, and every way in which a spec is refused. */
+#include "tests/unit/test.h"
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "vmm/vm_spec.h"
+
+static struct vm_spec *parse(const char *text)
+{
+	struct vm_spec *spec = NULL;
+	struct err err = ERR_INIT;
+
+	if (vm_spec_parse(text, strlen(text), &spec, &err) < 0)
+		fail_msg("%s", err.text);
+	return spec;
+}
+
+static void expect_refused(const char *text, const char *words)
+{
+	struct vm_spec *spec = NULL;
+	struct err err = ERR_INIT;
+
+	assert_true(vm_spec_parse(text, strlen(text), &spec, &err) < 0);
+	assert_null(spec);
+	assert_true(err.code < 0);
+	if (!strstr(err.text, words))
+		fail_msg("\"%s\" doesn't say \"%s\"", err.text, words);
+}
+
+#define HEAD "\"id\":\"c1\",\"kernel\":\"/k\",\"cid\":3"
+
+static void absent_fields_get_defaults(void **state)
+{
+	struct vm_spec *spec = parse("{" HEAD "}");
+
+	(void)state;
+	assert_int_equal(spec->engine, VM_ENGINE_KVM);
+	assert_int_equal(spec->cpus, VM_CPUS_DEFAULT);
+	assert_int_equal(spec->memory, VM_MEMORY_DEFAULT);
+	assert_int_equal(spec->n_shares, 0);
+	assert_null(spec->initrd);
+	assert_null(spec->cmdline);
+	assert_null(spec->console_path);
+	assert_false(spec->debug);
+	vm_spec_free(spec);
+}
+
+static void every_field_survives_a_round_trip(void **state)
+{
+	struct vm_share shares[] = {
+		{ .name = (char *)"rootfs", .path = (char *)"/r\"\\\xc3\xa9\n" },
+		{ .name = (char *)"b", .path = (char *)"/b", .readonly = true, .cache = VM_SHARE_CACHE_NONE },
+		{ .name = (char *)"c", .path = (char *)"/b", .cache = VM_SHARE_CACHE_ALWAYS },
+	};
+	const struct vm_spec spec = {
+		.id = (char *)"abc",
+		.engine = VM_ENGINE_QEMU,
+		.kernel = (char *)"/boot/vmlinux",
+		.initrd = (char *)"/boot/initrd",
+		.cmdline = (char *)"a=\"b c\"",
+		.cpus = VM_CPUS_MAX,
+		.memory = VM_MEMORY_MAX,
+		.cid = 0xfffffffe,
+		.shares = shares,
+		.n_shares = ARRAY_SIZE(shares),
+		.debug = true,
+		.console_path = (char *)"/tmp/console",
+		.qemu_path = (char *)"qemu",
+		.qemu_accel = (char *)"kvm",
+	};
+	struct vm_spec *copy;
+	char *text, *again;
+	size_t len;
+
+	(void)state;
+	assert_int_equal(vm_spec_write(&spec, &text, &len), 0);
+	assert_int_equal(strlen(text), len);
+	copy = parse(text);
+	assert_string_equal(copy->id, spec.id);
+	assert_int_equal(copy->engine, spec.engine);
+	assert_string_equal(copy->kernel, spec.kernel);
+	assert_string_equal(copy->initrd, spec.initrd);
+	assert_string_equal(copy->cmdline, spec.cmdline);
+	assert_int_equal(copy->cpus, spec.cpus);
+	assert_int_equal(copy->memory, spec.memory);
+	assert_int_equal(copy->cid, spec.cid);
+	assert_true(copy->debug);
+	assert_string_equal(copy->console_path, spec.console_path);
+	assert_string_equal(copy->qemu_path, spec.qemu_path);
+	assert_string_equal(copy->qemu_accel, spec.qemu_accel);
+	assert_int_equal(copy->n_shares, 3);
+	for (size_t i = 0; i < 3; i++) {
+		assert_string_equal(copy->shares[i].name, shares[i].name);
+		assert_string_equal(copy->shares[i].path, shares[i].path);
+		assert_int_equal(copy->shares[i].readonly, shares[i].readonly);
+		assert_int_equal(copy->shares[i].cache, shares[i].cache);
+	}
+	assert_int_equal(vm_spec_write(copy, &again, &len), 0);
+	assert_string_equal(again, text);
+	free(text);
+	free(again);
+	vm_spec_free(copy);
+}
+
+static void wrong_shapes_are_refused(void **state)
+{
+	(void)state;
+	expect_refused("", "");
+	expect_refused("[]", "object");
+	expect_refused("{" HEAD, "");
+	expect_refused("{" HEAD ",\"cpu\":1}", "cpu: unknown key");
+	expect_refused("{" HEAD ",\"cpus\":\"1\"}", "cpus");
+	expect_refused("{" HEAD ",\"cpus\":1.5}", "cpus");
+	expect_refused("{" HEAD ",\"cpus\":-1}", "cpus");
+	expect_refused("{" HEAD ",\"cpus\":4294967297}", "cpus");
+	expect_refused("{" HEAD ",\"debug\":1}", "debug");
+	expect_refused("{" HEAD ",\"initrd\":[]}", "initrd");
+	expect_refused("{" HEAD ",\"engine\":\"xen\"}", "engine: unknown value \"xen\"");
+	expect_refused("{" HEAD ",\"shares\":{}}", "shares");
+	expect_refused("{" HEAD ",\"shares\":[1]}", "shares[0]");
+	expect_refused("{" HEAD ",\"shares\":[{\"name\":\"a\",\"path\":\"/\",\"x\":1}]}",
+		       "shares[0].x: unknown key");
+	expect_refused("{" HEAD ",\"shares\":[{\"name\":\"a\",\"path\":\"/\",\"cache\":\"x\"}]}",
+		       "shares[0].cache: unknown value");
+}
+
+static void required_fields_are_required(void **state)
+{
+	(void)state;
+	expect_refused("{\"kernel\":\"/k\",\"cid\":3}", "id: missing");
+	expect_refused("{\"id\":\"\",\"kernel\":\"/k\",\"cid\":3}", "id: missing");
+	expect_refused("{\"id\":\"c\",\"cid\":3}", "kernel: missing");
+	expect_refused("{\"id\":\"c\",\"kernel\":\"/k\"}", "cid: must be 3");
+	expect_refused("{" HEAD ",\"shares\":[{\"name\":\"a\"}]}", "shares[0].path: missing");
+	expect_refused("{" HEAD ",\"shares\":[{\"path\":\"/\"}]}", "shares[0].name: missing");
+}
+
+static void values_out_of_range_are_refused(void **state)
+{
+	char text[8192], long_text[5000];
+
+	(void)state;
+	expect_refused("{\"id\":\"c\",\"kernel\":\"k\",\"cid\":3}", "kernel: must be an absolute path");
+	expect_refused("{" HEAD ",\"initrd\":\"i\"}", "initrd: must be an absolute path");
+	expect_refused("{" HEAD ",\"consolePath\":\"\"}", "consolePath: must be an absolute path");
+	expect_refused("{" HEAD ",\"cpus\":0}", "cpus: must be 1 to 32");
+	expect_refused("{" HEAD ",\"cpus\":33}", "cpus: must be 1 to 32");
+	expect_refused("{" HEAD ",\"memory\":0}", "memory: at least 64 MiB");
+	expect_refused("{" HEAD ",\"memory\":67108863}", "memory: at least 64 MiB");
+	expect_refused("{" HEAD ",\"memory\":68157440}", "memory: must be a multiple of 2 MiB");
+	expect_refused("{" HEAD ",\"memory\":18446744073707454464}", "memory: at most 1024 GiB");
+	expect_refused("{\"id\":\"c\",\"kernel\":\"/k\",\"cid\":2}", "cid: must be 3");
+	expect_refused("{\"id\":\"c\",\"kernel\":\"/k\",\"cid\":4294967295}", "cid: must be 3");
+	expect_refused("{\"id\":\"c\",\"kernel\":\"/k\",\"cid\":4294967299}", "cid");
+	expect_refused("{" HEAD ",\"qemuPath\":\"\"}", "qemuPath: empty");
+	expect_refused("{" HEAD ",\"qemuAccel\":\"xen\"}", "qemuAccel: must be tcg or kvm");
+
+	memset(long_text, 'x', sizeof(long_text) - 1);
+	long_text[sizeof(long_text) - 1] = '\0';
+	snprintf(text, sizeof(text), "{" HEAD ",\"cmdline\":\"%s\"}", long_text);
+	expect_refused(text, "cmdline: at most 2047 bytes");
+	snprintf(text, sizeof(text), "{" HEAD ",\"initrd\":\"/%s\"}", long_text);
+	expect_refused(text, "initrd: longer than");
+	snprintf(text, sizeof(text), "{" HEAD ",\"shares\":[{\"path\":\"/\",\"name\":\"%.256s\"}]}",
+		 long_text);
+	expect_refused(text, "shares[0].name: must be one path component");
+}
+
+static void share_names_are_single_unique_components(void **state)
+{
+	static const char *const bad[] = { ".", "..", "a/b", "/", "a/" };
+	char text[256];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		snprintf(text, sizeof(text), "{" HEAD ",\"shares\":[{\"path\":\"/\",\"name\":\"%s\"}]}",
+			 bad[i]);
+		expect_refused(text, "shares[0].name: must be one path component");
+	}
+	expect_refused("{" HEAD ",\"shares\":[{\"path\":\"r\",\"name\":\"a\"}]}",
+		       "shares[0].path: must be an absolute path");
+	expect_refused("{" HEAD
+		       ",\"shares\":[{\"path\":\"/\",\"name\":\"a\"},{\"path\":\"/\",\"name\":\"a\"}]}",
+		       "shares[1].name: \"a\" is there twice");
+	vm_spec_free(parse("{" HEAD ",\"shares\":[{\"path\":\"/\",\"name\":\"...\"}]}"));
+}
+
+static void too_many_shares_are_refused(void **state)
+{
+	char *text, *p;
+	struct vm_spec *spec;
+
+	(void)state;
+	p = text = malloc(64 * (VM_SHARES_MAX + 2));
+	assert_non_null(text);
+	p += sprintf(p, "{" HEAD ",\"shares\":[");
+	for (int i = 0; i < VM_SHARES_MAX; i++)
+		p += sprintf(p, "%s{\"name\":\"%d\",\"path\":\"/\"}", i ? "," : "", i);
+	strcpy(p, "]}");
+	spec = parse(text);
+	assert_int_equal(spec->n_shares, VM_SHARES_MAX);
+	vm_spec_free(spec);
+	strcpy(p, ",{\"name\":\"x\",\"path\":\"/\"}]}");
+	expect_refused(text, "shares: at most 512");
+	free(text);
+}
+
+static void engines_have_names(void **state)
+{
+	(void)state;
+	assert_string_equal(vm_engine_name(VM_ENGINE_KVM), "kvm");
+	assert_string_equal(vm_engine_name(VM_ENGINE_QEMU), "qemu");
+	assert_string_equal(vm_engine_name((enum vm_engine)7), "unknown");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(absent_fields_get_defaults),
+		cmocka_unit_test(every_field_survives_a_round_trip),
+		cmocka_unit_test(wrong_shapes_are_refused),
+		cmocka_unit_test(required_fields_are_required),
+		cmocka_unit_test(values_out_of_range_are_refused),
+		cmocka_unit_test(share_names_are_single_unique_components),
+		cmocka_unit_test(too_many_shares_are_refused),
+		cmocka_unit_test(engines_have_names),
+	};
+
+	vm_spec_free(NULL);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
