@@ -43,6 +43,8 @@ static inline void cleanup_json_doc(struct json_doc **p)
 }
 #define _cleanup_json_doc_ __attribute__((cleanup(cleanup_json_doc)))
 const struct json *json_root(const struct json_doc *doc);
+/* What the root is called in messages when it is a part of a whole ("process"; default ""). Borrowed. */
+void json_doc_set_path(struct json_doc *doc, const char *path);
 
 enum json_type json_type(const struct json *node);
 /* "process.args[2]", "" for the root. Borrowed from the document. */

@@ -30,6 +30,7 @@ struct json_doc {
 	struct json root; /* first: a root node leads to its document */
 	struct json_chunk *chunks;
 	char *what;
+	const char *path; /* of the root, NULL for none */
 };
 
 /* Memory that lives as long as the document, NULL when there is none. */

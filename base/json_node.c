@@ -38,12 +38,12 @@ static bool plain_key(const char *key)
 }
 
 /* Write a node's own step ("[2]", ".args", `["a.b"]`) to `step`. */
-static void path_step(const struct json *node, char *step, size_t size)
+static void path_step(const struct json *node, bool named_root, char *step, size_t size)
 {
 	if (node->parent->type == JSON_ARRAY) {
 		snprintf(step, size, "[%zu]", node->index);
 	} else if (plain_key(node->key)) {
-		snprintf(step, size, "%s%.*s", node->parent->parent ? "." : "", PATH_KEY_MAX, node->key);
+		snprintf(step, size, "%s%.*s", node->parent->parent || named_root ? "." : "", PATH_KEY_MAX, node->key);
 	} else {
 		snprintf(step, size, "[\"%.*s\"]", PATH_KEY_MAX, node->key);
 		for (char *p = step; *p; p++)
@@ -52,30 +52,42 @@ static void path_step(const struct json *node, char *step, size_t size)
 	}
 }
 
+void json_doc_set_path(struct json_doc *doc, const char *path)
+{
+	doc->path = path;
+}
+
 const char *json_path(const struct json *node)
 {
 	char step[PATH_KEY_MAX + 8];
-	size_t len = 0;
+	struct json_doc *doc;
+	const char *root;
+	size_t len;
 	char *path;
 
 	if (!node)
 		return "";
+	doc = doc_of(node);
+	root = doc->path ? doc->path : "";
+	len = strlen(root);
 	for (const struct json *n = node; n->parent; n = n->parent) {
-		path_step(n, step, sizeof(step));
+		path_step(n, *root, step, sizeof(step));
 		len += strlen(step);
 	}
-	path = json_doc_alloc(doc_of(node), len + 1);
+	path = json_doc_alloc(doc, len + 1);
 	if (!path)
 		return "?";
 	path[len] = 0;
+	/* From the end: the way up is the only way that a node knows. */
 	for (const struct json *n = node; n->parent; n = n->parent) {
 		size_t step_len;
 
-		path_step(n, step, sizeof(step));
+		path_step(n, *root, step, sizeof(step));
 		step_len = strlen(step);
 		len -= step_len;
 		memcpy(path + len, step, step_len);
 	}
+	memcpy(path, root, len);
 	return path;
 }
 

@@ -102,7 +102,7 @@ struct agent_exited {
 	le32 signo; /* 0, or the signal that ended it */
 };
 
-/* CREATE's payload as JSON: {"config": {…}, "stdinPort": n, …}; see agent_create_write(). */
+/* CREATE's payload as JSON: {"config": {…}, "stdio": {"stdinPort": n, …}, "start": …}; see agent_create_write(). */
 struct agent_stdio {
 	uint32_t stdin_port, stdout_port, stderr_port; /* 0: none */
 	uint16_t rows, cols; /* the terminal's first size, 0: unknown */

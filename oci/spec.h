@@ -5,7 +5,7 @@
  * oci_spec_parse() reads and validates in one go: every message names the JSON
  * path ("process.cwd: must be an absolute path"). Unknown fields are ignored, as
  * config.md ("Extensibility") asks. All strings and arrays belong to the spec
- * and end with oci_spec_free(); an absent string is NULL, an absent array has
+ * and end with oci_spec_free(); an absent (or empty) string is NULL, an absent array has
  * n == 0, an absent number has its `has_` flag unset. Arrays of strings are
  * NULL-terminated as well as counted.
  *
@@ -366,6 +366,11 @@ int oci_spec_write(const struct oci_spec *spec, char **ret_text, size_t *ret_len
 int oci_process_parse(const char *text, size_t len, const char *what, struct oci_process **ret, struct err *err);
 int oci_process_write(const struct oci_process *process, char **ret_text, size_t *ret_len);
 void oci_process_free(struct oci_process *process);
+
+/* "CAP_CHOWN", …; NULL above the last that we know. */
+const char *oci_capability_name(unsigned cap);
+/* CAP_x of a name, or -ENOENT. */
+int oci_capability_number(const char *name);
 
 /* The value of an annotation, or NULL. Borrowed. */
 const char *oci_spec_annotation(const struct oci_spec *spec, const char *key);

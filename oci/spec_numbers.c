@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * spec_numbers: how the integers of config.json are read, written and freed. All
+ * are exact; a range that the field names replaces its type's.
+ */
+#include "base/err.h"
+#include "oci/spec_schema.h"
+
+#include <stdlib.h>
+
+static int read_unsigned(const struct spec_field *f, const struct json *node, uint64_t max, uint64_t *ret,
+			 struct err *err)
+{
+	bool limited = f->min || f->max;
+	uint64_t v;
+	int r = json_to_u64(node, limited ? f->max : max, &v, err);
+
+	if (r < 0)
+		return r;
+	if (limited && v < (uint64_t)f->min)
+		return json_error(node, err, "must be at least %lld", (long long)f->min);
+	*ret = v;
+	return 0;
+}
+
+static int read_signed(const struct spec_field *f, const struct json *node, int64_t min, int64_t max,
+		       int64_t *ret, struct err *err)
+{
+	bool limited = f->min || f->max;
+
+	return json_to_i64(node, limited ? f->min : min, limited ? (int64_t)f->max : max, ret, err);
+}
+
+#define UNSIGNED_TYPE(name, ctype, type_max)                                                                 \
+	static int name##_parse(const struct spec_field *f, const struct json *node, void *base,             \
+				struct err *err)                                                             \
+	{                                                                                                    \
+		uint64_t v;                                                                                  \
+		int r = read_unsigned(f, node, type_max, &v, err);                                           \
+                                                                                                             \
+		if (r == 0)                                                                                  \
+			*(ctype *)spec_at(base, f->offset) = v;                                              \
+		return r;                                                                                    \
+	}                                                                                                    \
+	static bool name##_present(const struct spec_field *f, const void *base)                             \
+	{                                                                                                    \
+		return *(const ctype *)spec_const_at(base, f->offset) != 0;                                  \
+	}                                                                                                    \
+	static void name##_write(const struct spec_field *f, struct json_out *out, const void *base)         \
+	{                                                                                                    \
+		json_out_u64(out, *(const ctype *)spec_const_at(base, f->offset));                           \
+	}                                                                                                    \
+	const struct spec_type spec_##name = { name##_parse, name##_present, name##_write, NULL }
+
+UNSIGNED_TYPE(u16, uint16_t, UINT16_MAX);
+UNSIGNED_TYPE(u32, uint32_t, UINT32_MAX);
+UNSIGNED_TYPE(u64, uint64_t, UINT64_MAX);
+
+#define SIGNED_TYPE(name, ctype, type_min, type_max)                                                         \
+	static int name##_parse(const struct spec_field *f, const struct json *node, void *base,             \
+				struct err *err)                                                             \
+	{                                                                                                    \
+		int64_t v;                                                                                   \
+		int r = read_signed(f, node, type_min, type_max, &v, err);                                   \
+                                                                                                             \
+		if (r == 0)                                                                                  \
+			*(ctype *)spec_at(base, f->offset) = v;                                              \
+		return r;                                                                                    \
+	}                                                                                                    \
+	static bool name##_present(const struct spec_field *f, const void *base)                             \
+	{                                                                                                    \
+		return *(const ctype *)spec_const_at(base, f->offset) != 0;                                  \
+	}                                                                                                    \
+	static void name##_write(const struct spec_field *f, struct json_out *out, const void *base)         \
+	{                                                                                                    \
+		json_out_i64(out, *(const ctype *)spec_const_at(base, f->offset));                           \
+	}                                                                                                    \
+	const struct spec_type spec_##name = { name##_parse, name##_present, name##_write, NULL }
+
+SIGNED_TYPE(i32, int32_t, INT32_MIN, INT32_MAX);
+SIGNED_TYPE(i64, int64_t, INT64_MIN, INT64_MAX);
+
+static int opt_i64_parse(const struct spec_field *f, const struct json *node, void *base, struct err *err)
+{
+	struct oci_i64 *field = spec_at(base, f->offset);
+	int r = read_signed(f, node, INT64_MIN, INT64_MAX, &field->v, err);
+
+	field->has = r == 0;
+	return r;
+}
+
+static bool opt_i64_present(const struct spec_field *f, const void *base)
+{
+	return ((const struct oci_i64 *)spec_const_at(base, f->offset))->has;
+}
+
+static void opt_i64_write(const struct spec_field *f, struct json_out *out, const void *base)
+{
+	json_out_i64(out, ((const struct oci_i64 *)spec_const_at(base, f->offset))->v);
+}
+
+const struct spec_type spec_opt_i64 = { opt_i64_parse, opt_i64_present, opt_i64_write, NULL };
+
+static int opt_u64_parse(const struct spec_field *f, const struct json *node, void *base, struct err *err)
+{
+	struct oci_u64 *field = spec_at(base, f->offset);
+	int r = read_unsigned(f, node, UINT64_MAX, &field->v, err);
+
+	field->has = r == 0;
+	return r;
+}
+
+static bool opt_u64_present(const struct spec_field *f, const void *base)
+{
+	return ((const struct oci_u64 *)spec_const_at(base, f->offset))->has;
+}
+
+static void opt_u64_write(const struct spec_field *f, struct json_out *out, const void *base)
+{
+	json_out_u64(out, ((const struct oci_u64 *)spec_const_at(base, f->offset))->v);
+}
+
+const struct spec_type spec_opt_u64 = { opt_u64_parse, opt_u64_present, opt_u64_write, NULL };
+
+static int opt_u32_parse(const struct spec_field *f, const struct json *node, void *base, struct err *err)
+{
+	int r = u32_parse(f, node, base, err);
+
+	*(bool *)spec_at(base, f->aux) = r == 0;
+	return r;
+}
+
+static bool opt_u32_present(const struct spec_field *f, const void *base)
+{
+	return *(const bool *)spec_const_at(base, f->aux);
+}
+
+const struct spec_type spec_opt_u32 = { opt_u32_parse, opt_u32_present, u32_write, NULL };
+
+static int u32_list_parse(const struct spec_field *f, const struct json *node, void *base, struct err *err)
+{
+	uint32_t **field = spec_at(base, f->offset);
+	int r = json_expect(node, JSON_ARRAY, err);
+
+	if (r < 0)
+		return r;
+	if (!json_length(node))
+		return 0;
+	*field = calloc(json_length(node), sizeof(**field));
+	if (!*field)
+		return spec_no_memory(err);
+	*(size_t *)spec_at(base, f->aux) = json_length(node);
+	for (size_t i = 0; i < json_length(node); i++) {
+		uint64_t v;
+
+		r = json_to_u64(json_at(node, i), UINT32_MAX, &v, err);
+		if (r < 0)
+			return r;
+		(*field)[i] = v;
+	}
+	return 0;
+}
+
+static bool u32_list_present(const struct spec_field *f, const void *base)
+{
+	return *(const size_t *)spec_const_at(base, f->aux) > 0;
+}
+
+static void u32_list_write(const struct spec_field *f, struct json_out *out, const void *base)
+{
+	const uint32_t *v = *(uint32_t *const *)spec_const_at(base, f->offset);
+	size_t n = *(const size_t *)spec_const_at(base, f->aux);
+
+	json_out_array(out);
+	for (size_t i = 0; i < n; i++)
+		json_out_u64(out, v[i]);
+	json_out_array_end(out);
+}
+
+static void u32_list_free(const struct spec_field *f, void *base)
+{
+	uint32_t **field = spec_at(base, f->offset);
+
+	free(*field);
+	*field = NULL;
+	*(size_t *)spec_at(base, f->aux) = 0;
+}
+
+const struct spec_type spec_u32_list = { u32_list_parse, u32_list_present, u32_list_write, u32_list_free };
