@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * command: see command.h.
+ */
+#include "vmm/qemu/command.h"
+
+#include "base/cleanup.h"
+#include "base/endian.h"
+#include "base/err.h"
+#include "vmm/cmdline.h"
+#include "vmm/qemu/tsc.h"
+#include "vmm/virtio/vdev.h"
+#include "vmm/vm_spec.h"
+
+#include <errno.h>
+#include <linux/virtio_ids.h>
+#include <stdarg.h>
+#include <string.h>
+
+/* virtio 1.2 §5.11.4: struct virtio_fs_config */
+enum { FS_TAG_LEN = 36, FS_CONFIG_LEN = 40 };
+
+static void add(struct qemu_command *command, char *take_arg)
+{
+	if (!take_arg || command->n == QEMU_ARGS_MAX) {
+		free(take_arg);
+		command->failed = true;
+		return;
+	}
+	command->argv[command->n++] = take_arg;
+}
+
+__attribute__((format(printf, 2, 3))) static void addf(struct qemu_command *command, const char *fmt, ...)
+{
+	char *arg = NULL;
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (vasprintf(&arg, fmt, ap) < 0)
+		arg = NULL;
+	va_end(ap);
+	add(command, arg);
+}
+
+static void add_all(struct qemu_command *command, const char *const *args)
+{
+	for (; *args; args++)
+		addf(command, "%s", *args);
+}
+
+/* In an option's value a comma is written twice. */
+static char *escape(const char *value, size_t len)
+{
+	char *text = malloc(2 * len + 1);
+	size_t n = 0;
+
+	if (!text)
+		return NULL;
+	for (size_t i = 0; i < len && value[i]; i++) {
+		if (value[i] == ',')
+			text[n++] = ',';
+		text[n++] = value[i];
+	}
+	text[n] = '\0';
+	return text;
+}
+
+static bool is_kvm(const struct vm_spec *spec)
+{
+	return spec->qemu_accel && strcmp(spec->qemu_accel, "kvm") == 0;
+}
+
+static void add_machine(struct qemu_command *command, const struct vm_spec *spec, bool tsc_known)
+{
+	/*
+	 * microvm: no chipset to set up and to probe. acpi: the only way that it has to
+	 * describe its PCI root. rtc: the kernel waits a second for a clock that is not there.
+	 * The PIT is for calibrating the TSC only.
+	 */
+	addf(command, "-M");
+	addf(command,
+	     "microvm,acpi=on,pcie=on,rtc=on,usb=off,auto-kernel-cmdline=off,pic=%s,pit=%s,memory-backend=ram",
+	     tsc_known ? "off" : "on", tsc_known ? "off" : "on");
+	addf(command, "-accel");
+	addf(command, "%s", is_kvm(spec) ? "kvm" : "tcg,thread=multi,tb-size=256");
+	/*
+	 * What x86-64-v2 asks for, as distributions are built for it, and little more: each
+	 * feature that the kernel uses for itself (5-level tables, SMAP, XSAVE) costs emulation.
+	 */
+	addf(command, "-cpu");
+	addf(command, "%s",
+	     is_kvm(spec)
+		     ? "host"
+		     : "qemu64,-svm,+cx16,+lahf-lm,+popcnt,+ssse3,+sse4.1,+sse4.2,+aes,+pclmulqdq,+rdrand,"
+		       "+fsgsbase,+movbe,+rdtscp");
+	addf(command, "-smp");
+	addf(command, "%u", spec->cpus);
+	addf(command, "-m");
+	addf(command, "%lluM", (unsigned long long)(spec->memory >> 20));
+	/* Sealed by default, which our back-end asks for. */
+	addf(command, "-object");
+	addf(command, "memory-backend-memfd,id=ram,share=on,size=%llu", (unsigned long long)spec->memory);
+}
+
+static int add_kernel(struct qemu_command *command, const struct vm_spec *spec, unsigned tsc_khz,
+		      struct err *err)
+{
+	char cmdline[VM_CMDLINE_MAX];
+	char extra[64] = "";
+	int r;
+
+	r = vmm_cmdline(spec, cmdline, sizeof(cmdline), err);
+	if (r < 0)
+		return r;
+	if (tsc_khz)
+		snprintf(extra, sizeof(extra), "tsc_early_khz=%u ", tsc_khz);
+	if (strlen(extra) + strlen(cmdline) >= VM_CMDLINE_MAX)
+		return err_set(err, -E2BIG, "kernel command line: too long");
+	addf(command, "-kernel");
+	addf(command, "%s", spec->kernel);
+	if (spec->initrd) {
+		addf(command, "-initrd");
+		addf(command, "%s", spec->initrd);
+	}
+	/* In front, so that the caller's own parameters stay the last word. */
+	addf(command, "-append");
+	addf(command, "%s%s", extra, cmdline);
+	return 0;
+}
+
+static void add_socket(struct qemu_command *command, const char *id, int fd)
+{
+	addf(command, "-chardev");
+	addf(command, "socket,id=%s,fd=%d", id, fd);
+}
+
+static void add_consoles(struct qemu_command *command, const struct qemu_fds *fds, unsigned slot)
+{
+	add_socket(command, "qmp", fds->qmp);
+	addf(command, "-mon");
+	addf(command, "chardev=qmp,mode=control");
+	add_socket(command, "early", fds->early_console);
+	addf(command, "-serial");
+	addf(command, "chardev:early");
+	addf(command, "-device");
+	addf(command, "virtio-serial-pci,disable-legacy=on,max_ports=1,addr=%02x.0", slot);
+	add_socket(command, "console", fds->console);
+	addf(command, "-device");
+	addf(command, "virtconsole,chardev=console");
+}
+
+static int add_fs(struct qemu_command *command, const struct vdev *dev, size_t index, unsigned slot,
+		  struct err *err)
+{
+	_cleanup_free_ char *tag = NULL;
+
+	if (dev->config_len < FS_CONFIG_LEN)
+		return err_set(err, -EINVAL, "%s: config space is too short", dev->tag);
+	tag = escape((const char *)dev->config, FS_TAG_LEN);
+	if (!tag)
+		return err_set(err, -ENOMEM, "out of memory");
+	addf(command, "-device");
+	addf(command,
+	     "vhost-user-fs-pci,chardev=dev%zu,addr=%02x.0,tag=%s,num-request-queues=%u,queue-size=%u", index,
+	     slot, tag, get_le32(dev->config + FS_TAG_LEN), dev->vqs[0].max_size);
+	return 0;
+}
+
+bool qemu_has_own(const struct vdev *dev)
+{
+	return dev->ops->type == VIRTIO_ID_CONSOLE;
+}
+
+/* Slot 0 is the host bridge. */
+static int add_device(struct qemu_command *command, const struct vdev *dev, size_t index,
+		      const struct qemu_fds *fds, struct err *err)
+{
+	unsigned slot = (unsigned)index + 1;
+	char id[16];
+
+	if (qemu_has_own(dev))
+		return 0;
+	snprintf(id, sizeof(id), "dev%zu", index);
+	add_socket(command, id, fds->devices[index]);
+	switch (dev->ops->type) {
+	case VIRTIO_ID_VSOCK:
+		addf(command, "-device");
+		addf(command, "vhost-user-vsock-pci,chardev=%s,addr=%02x.0", id, slot);
+		return 0;
+	case VIRTIO_ID_FS:
+		return add_fs(command, dev, index, slot, err);
+	default:
+		return err_set(err, -EOPNOTSUPP, "%s: QEMU can't be given a %s device", dev->tag,
+			       dev->ops->name);
+	}
+}
+
+int qemu_command_build(struct qemu_command *command, const char *path, const struct vm_spec *spec,
+		       struct vdev *const *devices, size_t n_devices, const struct qemu_fds *fds,
+		       struct err *err)
+{
+	static const char *const base[] = {
+		/* Nothing that we didn't ask for, and no window. */
+		"-nodefaults", "-no-user-config", "-display", "none",
+		/* A guest's reset ends the machine. */
+		"-no-reboot",
+		/* QEMU's own system call filter: no new processes, no privileges, no priorities. */
+		"-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
+		/* Until QMP says `cont`. */
+		"-S", NULL
+	};
+	_cleanup_free_ char *id = NULL;
+	unsigned tsc_khz = 0;
+	int r;
+
+	id = escape(spec->id, strlen(spec->id));
+	if (!id)
+		return err_set(err, -ENOMEM, "out of memory");
+	/* Real KVM tells the guest itself. */
+	if (!is_kvm(spec))
+		(void)tsc_measure_khz(&tsc_khz);
+
+	addf(command, "%s", path);
+	addf(command, "-name");
+	addf(command, "guest=%s", id);
+	add_all(command, base);
+	add_machine(command, spec, is_kvm(spec) || tsc_khz != 0);
+	r = add_kernel(command, spec, tsc_khz, err);
+	for (size_t i = 0; i < n_devices && r >= 0; i++)
+		r = add_device(command, devices[i], i, fds, err);
+	if (r < 0)
+		return r;
+	add_consoles(command, fds, (unsigned)n_devices + 1);
+	return command->failed ? err_set(err, -ENOMEM, "out of memory") : 0;
+}
+
+void qemu_command_done(struct qemu_command *command)
+{
+	for (size_t i = 0; i < command->n; i++)
+		free(command->argv[i]);
+	command->n = 0;
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * command: QEMU's command line for a vm_spec.
+ *
+ * The machine, the processor model and the parameters are those that booted the
+ * stock kernel quickest under emulation; command.c says what each is for.
+ */
+#ifndef VRUN_VMM_QEMU_COMMAND_H
+#define VRUN_VMM_QEMU_COMMAND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct err;
+struct vdev;
+struct vm_spec;
+
+enum { QEMU_ARGS_MAX = 128 };
+
+/* The oldest QEMU that this command line is tried with. */
+enum { QEMU_MAJOR_MIN = 7, QEMU_MINOR_MIN = 2 };
+
+/* Descriptors that QEMU inherits under these numbers; each is one end of a socket pair. */
+struct qemu_fds {
+	int qmp;
+	int early_console; /* ttyS0 */
+	int console; /* hvc0 */
+	const int *devices; /* one each; -EBADF: QEMU has a device of its own instead */
+};
+
+struct qemu_command {
+	char *argv[QEMU_ARGS_MAX + 1]; /* NULL-terminated */
+	size_t n;
+	bool failed; /* out of memory, or too many arguments */
+};
+
+#define QEMU_COMMAND_INIT                                                                                    \
+	{                                                                                                    \
+		.n = 0                                                                                       \
+	}
+
+/* True for the devices that QEMU brings itself: its console. */
+bool qemu_has_own(const struct vdev *dev);
+
+/*
+ * `path` is the emulator. -EOPNOTSUPP with a message for a device that QEMU can't be
+ * given. qemu_command_done() in any case.
+ */
+int qemu_command_build(struct qemu_command *command, const char *path, const struct vm_spec *spec,
+		       struct vdev *const *devices, size_t n_devices, const struct qemu_fds *fds,
+		       struct err *err);
+void qemu_command_done(struct qemu_command *command);
+
+#endif

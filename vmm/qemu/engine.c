@@ -1,0 +1,446 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * engine: the QEMU engine (vmm/engine.h). QEMU is a child process that runs the
+ * vCPUs, in software where the host can't do better; our devices stay in this
+ * process and serve it over vhost-user.
+ *
+ * Theory of operation
+ *
+ * create() starts QEMU at once, stopped: while it sets up its machine, it asks our
+ * devices about themselves, which the loop answers, and then greets us by QMP.
+ * run() lets it go as soon as it has. The end comes as a QMP event (the guest's own
+ * doing) or as the end of the process (QEMU's); failures of either are told through
+ * `ended`, as nothing here waits for QEMU.
+ *
+ * A pause stops the process, not the machine by QMP: as with a frozen cgroup or with
+ * KVM vCPUs that don't run, the guest's clocks go on, and its rings stay where they are.
+ */
+#include "vmm/engine.h"
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "vmm/console_log.h"
+#include "vmm/qemu/command.h"
+#include "vmm/qemu/process.h"
+#include "vmm/qemu/qmp.h"
+#include "vmm/vhost_user/backend.h"
+#include "vmm/virtio/vdev.h"
+#include "vmm/vm_spec.h"
+#include "vmm/vmm.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+static const char default_emulator[] = "qemu-system-x86_64";
+
+enum { CONSOLE_EARLY, CONSOLE_MAIN, N_CONSOLES };
+
+struct console {
+	struct engine *engine;
+	int sock;
+	struct loop_source *source;
+};
+
+struct engine {
+	struct engine_args args;
+	struct qemu_process *process;
+	struct qmp *qmp;
+	struct console consoles[N_CONSOLES];
+	struct vhost_user **backends; /* by device; NULL: not hosted */
+	bool ready; /* QMP takes commands */
+	bool wanted; /* run() was called */
+	bool stopped; /* by stop(), or `ended` was called */
+	bool paused;
+};
+
+/* --- The end --- */
+
+static void drain_console(struct console *console);
+
+/* QEMU and the devices are quiet before anybody hears of the end. */
+static void end(struct engine *engine, enum vmm_end why, const struct err *err)
+{
+	if (engine->stopped)
+		return;
+	engine->stopped = true;
+	for (size_t i = 0; i < N_CONSOLES; i++)
+		drain_console(&engine->consoles[i]);
+	qemu_process_kill(engine->process);
+	for (size_t i = 0; i < engine->args.n_devices; i++)
+		vdev_stop(engine->args.devices[i]);
+	engine->args.ended(engine->args.ctx, why, err);
+}
+
+static void crash(struct engine *engine, const char *what, const char *why)
+{
+	struct err err = ERR_INIT;
+
+	err_set(&err, -EIO, "QEMU: %s%s%s", what, why ? ": " : "", why ? why : "");
+	end(engine, VMM_END_CRASHED, &err);
+}
+
+static void process_exited(void *ctx)
+{
+	struct engine *engine = ctx;
+	struct err err = ERR_INIT;
+
+	/* The guest's own power-off is said here first. */
+	qmp_drain(engine->qmp);
+	if (engine->stopped)
+		return;
+	end(engine, qemu_process_result(engine->process, &err) == 0 ? VMM_END_OFF : VMM_END_CRASHED, &err);
+}
+
+/* --- QMP --- */
+
+static void continued(void *ctx, const char *error)
+{
+	if (error)
+		crash(ctx, "the machine doesn't start", error);
+}
+
+static void go(struct engine *engine)
+{
+	int r = qmp_command(engine->qmp, "cont", continued);
+
+	if (r < 0)
+		crash(engine, "can't be told to start", strerror(-r));
+}
+
+static void has_capabilities(void *ctx, const char *error)
+{
+	struct engine *engine = ctx;
+
+	if (error) {
+		crash(engine, "refuses QMP", error);
+		return;
+	}
+	engine->ready = true;
+	if (engine->wanted)
+		go(engine);
+}
+
+static void qmp_greeted(void *ctx, unsigned major, unsigned minor)
+{
+	struct engine *engine = ctx;
+	char text[96];
+	int r;
+
+	log_debug("QEMU %u.%u is up", major, minor);
+	if (major < QEMU_MAJOR_MIN || (major == QEMU_MAJOR_MIN && minor < QEMU_MINOR_MIN)) {
+		snprintf(text, sizeof(text), "version %u.%u is too old, at least %d.%d is needed", major,
+			 minor, QEMU_MAJOR_MIN, QEMU_MINOR_MIN);
+		crash(engine, text, NULL);
+		return;
+	}
+	r = qmp_command(engine->qmp, "qmp_capabilities", has_capabilities);
+	if (r < 0)
+		crash(engine, "can't be talked to", strerror(-r));
+}
+
+static void qmp_event(void *ctx, const char *name, const struct json *data)
+{
+	struct engine *engine = ctx;
+
+	(void)data;
+	log_debug("QEMU: event %s", name);
+	/* Power-off and, as of -no-reboot, reset. */
+	if (strcmp(name, "SHUTDOWN") == 0)
+		end(engine, VMM_END_OFF, NULL);
+}
+
+static void qmp_broken(void *ctx, const char *why)
+{
+	/* At its end of file the process ends too, and says more about it. */
+	if (why)
+		crash(ctx, "broke the protocol", why);
+}
+
+static const struct qmp_callbacks qmp_callbacks = {
+	.greeted = qmp_greeted,
+	.event = qmp_event,
+	.broken = qmp_broken,
+};
+
+/* --- Consoles --- */
+
+/* Read what is there; false at its end. */
+static bool read_console(struct console *console, unsigned max_reads)
+{
+	char buf[4096];
+	ssize_t n;
+
+	for (unsigned i = 0; i < max_reads; i++) {
+		n = recv(console->sock, buf, sizeof(buf), MSG_DONTWAIT);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 && errno == EAGAIN;
+		console_log_write(console->engine->args.console, buf, (size_t)n);
+	}
+	return true;
+}
+
+static void on_console(void *ctx, int fd, uint32_t events)
+{
+	struct console *console = ctx;
+
+	(void)fd;
+	(void)events;
+	if (!read_console(console, 4))
+		loop_remove(TAKE_PTR(console->source));
+}
+
+static void drain_console(struct console *console)
+{
+	/* No more than a socket holds: the other end may be filling it. */
+	if (console->source)
+		read_console(console, 256);
+}
+
+static int add_console(struct engine *engine, struct console *console, int *ret_theirs)
+{
+	int pair[2], r;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+		return -errno;
+	console->engine = engine;
+	console->sock = pair[0];
+	*ret_theirs = pair[1];
+	r = loop_add_fd(engine->args.loop, console->sock, EPOLLIN, on_console, console, &console->source);
+	return r;
+}
+
+/* --- Building --- */
+
+static int add_qmp(struct engine *engine, int *ret_theirs)
+{
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+		return -errno;
+	*ret_theirs = pair[1];
+	return qmp_new(engine->args.loop, pair[0], &qmp_callbacks, engine, &engine->qmp);
+}
+
+static int add_backend(struct engine *engine, size_t i, int *ret_theirs, struct err *err)
+{
+	/* The machine outlives a device's connection: the agent, or its absence, decides what comes of it. */
+	static const struct vhost_user_config config = { .sealed_memory = true };
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+		return err_set_errno(err, -errno, "can't make a socket pair");
+	*ret_theirs = pair[1];
+	return vhost_user_new(engine->args.loop, engine->args.devices[i], pair[0], &config,
+			      &engine->backends[i], err);
+}
+
+/* QEMU's ends of all sockets; closed when it has been started. */
+struct their_ends {
+	struct qemu_fds fds;
+	int *devices;
+	size_t n_devices;
+};
+
+static void their_ends_done(struct their_ends *ends)
+{
+	close_fd(ends->fds.qmp);
+	close_fd(ends->fds.early_console);
+	close_fd(ends->fds.console);
+	for (size_t i = 0; i < ends->n_devices; i++)
+		close_fd(ends->devices[i]);
+	free(ends->devices);
+}
+
+static int make_ends(struct engine *engine, struct their_ends *ends, struct err *err)
+{
+	size_t n = engine->args.n_devices;
+	int r;
+
+	ends->devices = malloc((n + 1) * sizeof(*ends->devices));
+	if (!ends->devices)
+		return err_set(err, -ENOMEM, "out of memory");
+	ends->n_devices = n;
+	ends->fds.devices = ends->devices;
+	for (size_t i = 0; i < n; i++)
+		ends->devices[i] = -EBADF;
+
+	if ((r = add_qmp(engine, &ends->fds.qmp)) < 0 ||
+	    (r = add_console(engine, &engine->consoles[CONSOLE_EARLY], &ends->fds.early_console)) < 0 ||
+	    (r = add_console(engine, &engine->consoles[CONSOLE_MAIN], &ends->fds.console)) < 0)
+		return err_set_errno(err, r, "can't make the emulator's sockets");
+	for (size_t i = 0; i < n; i++) {
+		if (qemu_has_own(engine->args.devices[i]))
+			continue;
+		r = add_backend(engine, i, &ends->devices[i], err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int start_process(struct engine *engine, const char *path, struct err *err)
+{
+	_cleanup_(their_ends_done) struct their_ends ends = {
+		.fds = { .qmp = -EBADF, .early_console = -EBADF, .console = -EBADF },
+	};
+	_cleanup_(qemu_command_done) struct qemu_command command = QEMU_COMMAND_INIT;
+	_cleanup_free_ int *inherited = NULL;
+	size_t n = 0;
+	int r;
+
+	r = make_ends(engine, &ends, err);
+	if (r < 0)
+		return r;
+	r = qemu_command_build(&command, path, engine->args.spec, engine->args.devices,
+			       engine->args.n_devices, &ends.fds, err);
+	if (r < 0)
+		return r;
+	inherited = malloc((ends.n_devices + 3) * sizeof(*inherited));
+	if (!inherited)
+		return err_set(err, -ENOMEM, "out of memory");
+	inherited[n++] = ends.fds.qmp;
+	inherited[n++] = ends.fds.early_console;
+	inherited[n++] = ends.fds.console;
+	for (size_t i = 0; i < ends.n_devices; i++)
+		if (ends.devices[i] >= 0)
+			inherited[n++] = ends.devices[i];
+	return qemu_process_start(engine->args.loop, command.argv, inherited, n, process_exited, engine,
+				  &engine->process, err);
+}
+
+/* QEMU's own words for a file that it can't load don't name it. */
+static int check_file(const char *what, const char *path, struct err *err)
+{
+	struct stat st;
+
+	if (access(path, R_OK) < 0 || stat(path, &st) < 0 || !S_ISREG(st.st_mode))
+		return err_set(err, -ENOENT, "the guest's %s %s is missing or not readable", what, path);
+	return 0;
+}
+
+static void engine_free(void *p);
+
+static void cleanup_engine(struct engine **engine)
+{
+	engine_free(*engine);
+}
+
+static int engine_create(const struct engine_args *args, void **ret_engine, struct err *err)
+{
+	_cleanup_(cleanup_engine) struct engine *engine = NULL;
+	const struct vm_spec *spec = args->spec;
+	_cleanup_free_ char *path = NULL;
+	int r;
+
+	if ((r = check_file("kernel", spec->kernel, err)) < 0 ||
+	    (spec->initrd && (r = check_file("initramfs", spec->initrd, err)) < 0) ||
+	    (r = qemu_find(spec->qemu_path ? spec->qemu_path : default_emulator, &path, err)) < 0)
+		return r;
+
+	engine = calloc(1, sizeof(*engine));
+	if (!engine)
+		return err_set(err, -ENOMEM, "out of memory");
+	engine->args = *args;
+	for (size_t i = 0; i < N_CONSOLES; i++)
+		engine->consoles[i].sock = -EBADF;
+	engine->backends = calloc(args->n_devices + 1, sizeof(struct vhost_user *));
+	if (!engine->backends)
+		return err_set(err, -ENOMEM, "out of memory");
+	r = start_process(engine, path, err);
+	if (r < 0)
+		return r;
+	*ret_engine = TAKE_PTR(engine);
+	return 0;
+}
+
+/* --- The other operations --- */
+
+static int engine_run(void *p, struct err *err)
+{
+	struct engine *engine = p;
+
+	if (engine->stopped)
+		return err_set(err, -ESRCH, "QEMU has ended");
+	engine->wanted = true;
+	if (engine->ready)
+		go(engine);
+	return 0;
+}
+
+static int engine_pause(void *p, struct err *err)
+{
+	struct engine *engine = p;
+	int r;
+
+	if (engine->paused)
+		return 0;
+	r = engine->stopped ? -ESRCH : qemu_process_pause(engine->process);
+	if (r < 0)
+		return err_set(err, r, "can't pause QEMU: it has ended");
+	engine->paused = true;
+	return 0;
+}
+
+static int engine_resume(void *p, struct err *err)
+{
+	struct engine *engine = p;
+	int r;
+
+	if (!engine->paused)
+		return 0;
+	r = engine->stopped ? -ESRCH : qemu_process_resume(engine->process);
+	if (r < 0)
+		return err_set(err, r, "can't resume QEMU: it has ended");
+	engine->paused = false;
+	return 0;
+}
+
+static void engine_stop(void *p)
+{
+	struct engine *engine = p;
+
+	engine->stopped = true;
+	if (engine->process)
+		qemu_process_kill(engine->process);
+	for (size_t i = 0; i < N_CONSOLES; i++)
+		drain_console(&engine->consoles[i]);
+	for (size_t i = 0; i < engine->args.n_devices; i++)
+		vhost_user_free(TAKE_PTR(engine->backends[i]));
+}
+
+static void engine_free(void *p)
+{
+	struct engine *engine = p;
+
+	if (!engine)
+		return;
+	if (engine->backends)
+		engine_stop(engine);
+	qemu_process_free(engine->process);
+	qmp_free(engine->qmp);
+	for (size_t i = 0; i < N_CONSOLES; i++) {
+		loop_remove(engine->consoles[i].source);
+		close_fd(engine->consoles[i].sock);
+	}
+	free(engine->backends);
+	free(engine);
+}
+
+const struct engine_ops qemu_engine = {
+	.name = "qemu",
+	.create = engine_create,
+	.run = engine_run,
+	.pause = engine_pause,
+	.resume = engine_resume,
+	.stop = engine_stop,
+	.free = engine_free,
+};

@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * process: see process.h.
+ */
+#include "vmm/qemu/process.h"
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/loop.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+/* As <linux/wait.h>; older C libraries don't have it. */
+#ifndef P_PIDFD
+#define P_PIDFD 3
+#endif
+
+enum { OUTPUT_KEPT = 2048 };
+
+struct qemu_process {
+	struct loop *loop;
+	pid_t pid;
+	int pidfd; /* -EBADF: not started */
+	int output_fd; /* what it prints */
+	struct loop_source *exit_source, *output_source;
+	qemu_exited_fn exited;
+	void *ctx;
+	bool reaped;
+	siginfo_t status; /* when reaped */
+	char output[OUTPUT_KEPT + 1]; /* the last of it */
+	size_t output_len;
+};
+
+int qemu_find(const char *name, char **ret, struct err *err)
+{
+	const char *path = getenv("PATH");
+	const char *end;
+
+	if (strchr(name, '/')) {
+		if (access(name, X_OK) < 0)
+			return err_set(err, -ENOENT, "the emulator %s is missing or not executable", name);
+		*ret = strdup(name);
+		return *ret ? 0 : err_set(err, -ENOMEM, "out of memory");
+	}
+	if (!path || !*path)
+		path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+	for (; *path; path = *end ? end + 1 : end) {
+		_cleanup_free_ char *file = NULL;
+		struct stat st;
+
+		end = strchrnul(path, ':');
+		if (asprintf(&file, "%.*s/%s", (int)(end - path), path, name) < 0) {
+			file = NULL;
+			return err_set(err, -ENOMEM, "out of memory");
+		}
+		if (file[0] == '/' && access(file, X_OK) == 0 && stat(file, &st) == 0 &&
+		    S_ISREG(st.st_mode)) {
+			*ret = TAKE_PTR(file);
+			return 0;
+		}
+	}
+	return err_set(
+		err, -ENOENT,
+		"%s is not installed (on Debian: apt-get install --no-install-recommends qemu-system-x86)",
+		name);
+}
+
+/* --- In the child: only async-signal-safe calls, as other threads may hold locks --- */
+
+static void child_signals(void)
+{
+	sigset_t none;
+
+	/* Ours are blocked for a signalfd, and SIGPIPE is ignored: exec would pass both on. */
+	for (int sig = 1; sig < NSIG; sig++)
+		signal(sig, SIG_DFL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static int child_descriptors(int null_fd, int output_fd, const int *fds, size_t n_fds)
+{
+	if (dup2(null_fd, 0) < 0 || dup2(output_fd, 1) < 0 || dup2(output_fd, 2) < 0)
+		return -errno;
+	for (size_t i = 0; i < n_fds; i++)
+		if (fcntl(fds[i], F_SETFD, 0) < 0)
+			return -errno;
+	return 0;
+}
+
+static _Noreturn void child(char *const argv[], pid_t parent, int null_fd, int output_fd, int error_fd,
+			    const int *fds, size_t n_fds)
+{
+	/* Its messages are looked through, so in one language; nothing else of ours is its business. */
+	static char *const env[] = { "LC_ALL=C", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL };
+	int r;
+
+	/* A session of its own: the terminal's Ctrl-C is for the container. */
+	setsid();
+	child_signals();
+	r = child_descriptors(null_fd, output_fd, fds, n_fds);
+	if (r == 0 && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+		r = -errno;
+	/* The parent may have died before that. */
+	if (r == 0 && getppid() != parent)
+		_exit(1);
+	if (r == 0) {
+		execve(argv[0], argv, env);
+		r = -errno;
+	}
+	if (write(error_fd, &r, sizeof(r)) < 0)
+		_exit(2);
+	_exit(1);
+}
+
+/* --- In the parent --- */
+
+static void keep_output(struct qemu_process *process, const char *buf, size_t len)
+{
+	size_t drop;
+
+	if (len > OUTPUT_KEPT) {
+		buf += len - OUTPUT_KEPT;
+		len = OUTPUT_KEPT;
+	}
+	drop = process->output_len + len > OUTPUT_KEPT ? process->output_len + len - OUTPUT_KEPT : 0;
+	memmove(process->output, process->output + drop, process->output_len - drop);
+	process->output_len -= drop;
+	memcpy(process->output + process->output_len, buf, len);
+	process->output_len += len;
+	process->output[process->output_len] = '\0';
+}
+
+/* False: no more will come. */
+static bool read_output(struct qemu_process *process)
+{
+	char buf[1024];
+	ssize_t n;
+
+	for (;;) {
+		n = read(process->output_fd, buf, sizeof(buf));
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 && errno == EAGAIN;
+		keep_output(process, buf, (size_t)n);
+		log_debug("qemu: %.*s", (int)n, buf);
+	}
+}
+
+static void on_output(void *ctx, int fd, uint32_t events)
+{
+	struct qemu_process *process = ctx;
+
+	(void)fd;
+	(void)events;
+	if (!read_output(process))
+		loop_remove(TAKE_PTR(process->output_source));
+}
+
+static void reap(struct qemu_process *process, int options)
+{
+	siginfo_t info = { .si_pid = 0 };
+
+	if (process->reaped || process->pidfd < 0)
+		return;
+	while (waitid((idtype_t)P_PIDFD, (id_t)process->pidfd, &info, WEXITED | options) < 0)
+		if (errno != EINTR)
+			return;
+	if (info.si_pid == 0)
+		return;
+	process->reaped = true;
+	process->status = info;
+}
+
+static void on_exit_event(void *ctx, int fd, uint32_t events)
+{
+	struct qemu_process *process = ctx;
+
+	(void)fd;
+	(void)events;
+	reap(process, WNOHANG);
+	if (!process->reaped)
+		return;
+	loop_remove(TAKE_PTR(process->exit_source));
+	read_output(process);
+	process->exited(process->ctx);
+}
+
+/* 0 when the child has executed the emulator, or why it has not. */
+static int read_exec_error(int fd)
+{
+	int code;
+
+	return fd_read_all(fd, &code, sizeof(code)) == 0 ? code : 0;
+}
+
+static int spawn(struct qemu_process *process, char *const argv[], const int *fds, size_t n_fds,
+		 struct err *err)
+{
+	_cleanup_close_ int null_fd = -EBADF, output_wr = -EBADF, error_rd = -EBADF, error_wr = -EBADF;
+	pid_t parent = getpid();
+	int pipe_fds[2], r;
+
+	null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	if (null_fd < 0)
+		return err_set_errno(err, -errno, "can't open /dev/null");
+	if (pipe2(pipe_fds, O_CLOEXEC) < 0)
+		return err_set_errno(err, -errno, "can't make a pipe");
+	process->output_fd = pipe_fds[0];
+	output_wr = pipe_fds[1];
+	if (pipe2(pipe_fds, O_CLOEXEC) < 0)
+		return err_set_errno(err, -errno, "can't make a pipe");
+	error_rd = pipe_fds[0];
+	error_wr = pipe_fds[1];
+
+	process->pid = fork();
+	if (process->pid < 0)
+		return err_set_errno(err, -errno, "can't start a process");
+	if (process->pid == 0)
+		child(argv, parent, null_fd, output_wr, error_wr, fds, n_fds);
+	process->pidfd = (int)syscall(SYS_pidfd_open, process->pid, 0);
+	if (process->pidfd < 0) {
+		r = -errno;
+		/* Not reaped yet, so the pid is still its own. */
+		kill(process->pid, SIGKILL);
+		waitpid(process->pid, NULL, 0);
+		return err_set_errno(err, r, "can't watch a process");
+	}
+	error_wr = close_fd(error_wr);
+	r = read_exec_error(error_rd);
+	return r < 0 ? err_set(err, r, "can't run the emulator %s (error %d)", argv[0], -r) : 0;
+}
+
+int qemu_process_start(struct loop *loop, char *const argv[], const int *fds, size_t n_fds,
+		       qemu_exited_fn exited, void *ctx, struct qemu_process **ret, struct err *err)
+{
+	struct qemu_process *process = calloc(1, sizeof(*process));
+	int r;
+
+	if (!process)
+		return err_set(err, -ENOMEM, "out of memory");
+	process->loop = loop;
+	process->pidfd = process->output_fd = -EBADF;
+	process->exited = exited;
+	process->ctx = ctx;
+	r = spawn(process, argv, fds, n_fds, err);
+	if (r >= 0) {
+		r = fd_set_nonblock(process->output_fd, true);
+		if (r >= 0)
+			r = loop_add_fd(loop, process->output_fd, EPOLLIN, on_output, process,
+					&process->output_source);
+		if (r >= 0)
+			r = loop_add_fd(loop, process->pidfd, EPOLLIN, on_exit_event, process,
+					&process->exit_source);
+		if (r < 0)
+			err_set_errno(err, r, "can't watch the emulator");
+	}
+	if (r < 0) {
+		qemu_process_free(process);
+		return r;
+	}
+	*ret = process;
+	return 0;
+}
+
+static int send_signal(struct qemu_process *process, int sig)
+{
+	if (process->reaped || process->pidfd < 0)
+		return -ESRCH;
+	return syscall(SYS_pidfd_send_signal, process->pidfd, sig, NULL, 0) < 0 ? -errno : 0;
+}
+
+int qemu_process_pause(struct qemu_process *process)
+{
+	siginfo_t info = { .si_pid = 0 };
+	int r = send_signal(process, SIGSTOP);
+
+	if (r < 0)
+		return r;
+	/* All its threads have stopped when the stop is reported. An end stays there to be reaped. */
+	while (waitid((idtype_t)P_PIDFD, (id_t)process->pidfd, &info, WSTOPPED | WEXITED | WNOWAIT) < 0)
+		if (errno != EINTR)
+			return -errno;
+	if (info.si_code != CLD_STOPPED)
+		return -ESRCH;
+	return 0;
+}
+
+int qemu_process_resume(struct qemu_process *process)
+{
+	return send_signal(process, SIGCONT);
+}
+
+void qemu_process_kill(struct qemu_process *process)
+{
+	loop_remove(TAKE_PTR(process->exit_source));
+	send_signal(process, SIGKILL);
+	reap(process, 0);
+}
+
+void qemu_process_free(struct qemu_process *process)
+{
+	if (!process)
+		return;
+	qemu_process_kill(process);
+	loop_remove(process->output_source);
+	close_fd(process->output_fd);
+	close_fd(process->pidfd);
+	free(process);
+}
+
+/* The last printed lines as one: at most three, joined. */
+static void last_lines(const struct qemu_process *process, char *buf, size_t size)
+{
+	const char *text = process->output, *end = text + process->output_len, *p;
+	unsigned lines = 0;
+	size_t n = 0;
+
+	while (end > text && end[-1] == '\n')
+		end--;
+	for (p = end; p > text; p--)
+		if (p[-1] == '\n' && ++lines == 3)
+			break;
+	for (; p < end && n + 1 < size; p++)
+		buf[n++] = *p == '\n' ? ' ' : (unsigned char)*p < ' ' ? '?' : *p;
+	buf[n] = '\0';
+}
+
+int qemu_process_result(struct qemu_process *process, struct err *err)
+{
+	char said[1024];
+	const char *colon;
+
+	last_lines(process, said, sizeof(said));
+	colon = said[0] ? ": " : "";
+	switch (process->status.si_code) {
+	case CLD_EXITED:
+		if (process->status.si_status == 0)
+			return 0;
+		return err_set(err, -EIO, "QEMU ended with status %d%s%s", process->status.si_status, colon,
+			       said);
+	case CLD_KILLED:
+	case CLD_DUMPED:
+		return err_set(err, -EIO, "QEMU was killed by signal %d%s%s%s", process->status.si_status,
+			       process->status.si_status == SIGKILL ? " (out of memory, or by hand)" : "",
+			       colon, said);
+	default:
+		return err_set(err, -EIO, "QEMU is gone%s%s", colon, said);
+	}
+}
