@@ -56,13 +56,25 @@ struct engine {
 	struct vhost_user **backends; /* by device; NULL: not hosted */
 	bool ready; /* QMP takes commands */
 	bool wanted; /* run() was called */
-	bool stopped; /* by stop(), or `ended` was called */
+	bool stopped; /* by stop(), or it has ended */
 	bool paused;
+	struct loop_source *report; /* tells of the end below, outside of anybody's call */
+	enum vmm_end end;
+	struct err end_err;
 };
 
 /* --- The end --- */
 
 static void drain_console(struct console *console);
+
+static void report_end(void *ctx)
+{
+	struct engine *engine = ctx;
+
+	loop_remove(TAKE_PTR(engine->report));
+	/* The engine may be freed there. */
+	engine->args.ended(engine->args.ctx, engine->end, &engine->end_err);
+}
 
 /* QEMU and the devices are quiet before anybody hears of the end. */
 static void end(struct engine *engine, enum vmm_end why, const struct err *err)
@@ -75,7 +87,11 @@ static void end(struct engine *engine, enum vmm_end why, const struct err *err)
 	qemu_process_kill(engine->process);
 	for (size_t i = 0; i < engine->args.n_devices; i++)
 		vdev_stop(engine->args.devices[i]);
-	engine->args.ended(engine->args.ctx, why, err);
+	engine->end = why;
+	if (err)
+		engine->end_err = *err;
+	if (loop_add_defer(engine->args.loop, report_end, engine, &engine->report) < 0)
+		report_end(engine);
 }
 
 static void crash(struct engine *engine, const char *what, const char *why)
@@ -409,6 +425,7 @@ static void engine_stop(void *p)
 	struct engine *engine = p;
 
 	engine->stopped = true;
+	loop_remove(TAKE_PTR(engine->report));
 	if (engine->process)
 		qemu_process_kill(engine->process);
 	for (size_t i = 0; i < N_CONSOLES; i++)

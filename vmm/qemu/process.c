@@ -101,7 +101,8 @@ static _Noreturn void child(char *const argv[], pid_t parent, int null_fd, int o
 			    const int *fds, size_t n_fds)
 {
 	/* Its messages are looked through, so in one language; nothing else of ours is its business. */
-	static char *const env[] = { "LC_ALL=C", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL };
+	static char lang[] = "LC_ALL=C", path[] = "PATH=/usr/sbin:/usr/bin:/sbin:/bin";
+	char *const env[] = { lang, path, NULL };
 	int r;
 
 	/* A session of its own: the terminal's Ctrl-C is for the container. */
@@ -173,9 +174,13 @@ static void reap(struct qemu_process *process, int options)
 
 	if (process->reaped || process->pidfd < 0)
 		return;
-	while (waitid((idtype_t)P_PIDFD, (id_t)process->pidfd, &info, WEXITED | options) < 0)
-		if (errno != EINTR)
-			return;
+	while (waitid((idtype_t)P_PIDFD, (id_t)process->pidfd, &info, WEXITED | options) < 0) {
+		if (errno == EINTR)
+			continue;
+		/* Somebody else has reaped it; how it ended is lost. */
+		info = (siginfo_t){ .si_pid = process->pid };
+		break;
+	}
 	if (info.si_pid == 0)
 		return;
 	process->reaped = true;
