@@ -41,7 +41,7 @@ struct virtqueue {
 	uint16_t max_size; /* what the device offers */
 	uint64_t desc_gpa, avail_gpa, used_gpa;
 	bool enabled;
-	bool event_idx; /* VIRTIO_F_EVENT_IDX negotiated */
+	bool event_idx; /* VIRTIO_F_EVENT_IDX negotiated; vdev_start() sets both from `acked` */
 	bool indirect; /* VIRTIO_F_INDIRECT_DESC negotiated */
 	int kick_fd; /* eventfd the driver's notification arrives on; borrowed; -1: none */
 	int call_fd; /* eventfd that interrupts the driver; borrowed; -1: none */
@@ -78,10 +78,13 @@ void virtqueue_reset(struct virtqueue *vq);
  */
 int virtqueue_start(struct virtqueue *vq);
 
-/* 1: *chain filled; 0: nothing available; -EPROTO: the ring is broken. */
+/*
+ * 1: *chain filled; 0: nothing available, and the driver will kick unless kicks are
+ * off; -EPROTO: the ring is broken. A buffer of no bytes adds no iovec.
+ */
 int virtqueue_pop(struct virtqueue *vq, struct vq_chain *chain);
 
-/* Undo the last pop (nothing else was popped since). */
+/* Undo the last pop whose chain was not pushed; may be repeated, for the one before. */
 void virtqueue_unpop(struct virtqueue *vq);
 
 /* True when the driver has made more chains available. */

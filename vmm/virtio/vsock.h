@@ -19,6 +19,10 @@
  * Back-pressure: a stream never buffers more than its advertised credit; a slow
  * host reader stops the guest's sender by credit, not the other streams.
  *
+ * A descriptor's O_NONBLOCK is never changed, as others may share it: see
+ * vsock_fd.c. The process ignores SIGPIPE. Data that the guest sent before the device
+ * was reset is still delivered, before the end is reported.
+ *
  * Threads: all in the loop's thread.
  */
 #ifndef VRUN_VMM_VIRTIO_VSOCK_H
@@ -41,17 +45,22 @@ enum vsock_end {
 	VSOCK_END_REFUSED, /* the guest answered our connect with RST */
 	VSOCK_END_CLOSED, /* both directions ended in order, all data delivered */
 	VSOCK_END_RESET, /* RST, or the device was reset */
-	VSOCK_END_ERROR, /* writing to wfd failed */
+	VSOCK_END_ERROR, /* writing to wfd failed (EPIPE, ENOSPC); the rest of the guest's data is lost */
 };
 
-/* Called once, in the loop's thread, when the stream is gone; its descriptors are closed by then. */
+/*
+ * Called once, from the loop, when the stream is gone; its descriptors are closed by
+ * then. It may do anything, freeing the device included. Freeing the device calls it
+ * for what is left.
+ */
 typedef void (*vsock_end_fn)(void *ctx, enum vsock_end why);
 
 struct vsock_config {
 	uint64_t guest_cid; /* > 2, < 2^32 - 1 */
 	/*
 	 * The guest connects to a port that was not offered: give descriptors (ours to
-	 * close) and return 0, or -ECONNREFUSED. May be NULL.
+	 * close) and return 0, or -ECONNREFUSED. May be NULL. Must not stop or free the
+	 * device.
 	 */
 	int (*connect)(void *ctx, uint32_t guest_port, uint32_t host_port, int *ret_rfd, int *ret_wfd);
 	void *ctx;
