@@ -1,4 +1,4 @@
-unit_TESTS += test_console_log test_vm_spec test_console test_pci_root
+unit_TESTS += test_console_log test_vm_spec test_console test_pci_root test_virtio_pci
 test_console_log_SRC := tests/unit/test_console_log.c
 test_vm_spec_SRC := tests/unit/test_vm_spec.c
 test_console_SRC := tests/unit/test_console.c tests/unit/ring_driver.c
