@@ -34,7 +34,7 @@ static struct {
 	struct vdev vdev;
 	unsigned starts, stops, kicks[N_QUEUES], written;
 	int start_result;
-	bool fail_in_start, fail_in_kick;
+	bool fail_in_start, fail_in_kick, write_in_stop;
 	size_t written_offset, written_len;
 } dev;
 
@@ -59,6 +59,11 @@ static void dev_stop(struct vdev *v)
 {
 	(void)v;
 	dev.stops++;
+	/* A vCPU that goes on writing while the loop is at work on its reset. */
+	if (dev.write_in_stop) {
+		pci_driver_set_status(&drv, VIRTIO_CONFIG_S_FAILED);
+		assert_int_equal(pci_driver_status(&drv), LIVE);
+	}
 }
 
 static void dev_kick(struct vdev *v, unsigned q)
@@ -607,6 +612,21 @@ static void a_message_changed_while_live_is_followed(void **state)
 	assert_int_equal(host.disconnects, 0);
 }
 
+static void a_live_message_that_can_not_be_routed_is_not_sent(void **state)
+{
+	(void)state;
+	go_live();
+	host.connect_result = -EINVAL;
+	pci_driver_write(&drv, drv.table + PCI_MSIX_ENTRY_DATA, 0x77, 4);
+	assert_int_equal(fake_host_connected(&host), 2);
+	signal_call(0);
+	assert_int_equal(fake_host_messages(&host, MESSAGE(0)), 0);
+	assert_true(pci_driver_pending(&drv, 0));
+	host.connect_result = 0;
+	pci_driver_write(&drv, drv.table + PCI_MSIX_ENTRY_DATA, 0x78, 4);
+	assert_int_equal(fake_host_messages(&host, 0xfee00000, 0x78), 1);
+}
+
 static void lines_may_share_a_vector(void **state)
 {
 	(void)state;
@@ -699,8 +719,12 @@ static void a_reset_is_complete_only_when_the_loop_says_so(void **state)
 	put(VIRTIO_PCI_COMMON_STATUS, VIRTIO_CONFIG_S_FAILED, 1);
 	put(VIRTIO_PCI_COMMON_MSIX, 0, 2);
 	put(VIRTIO_PCI_COMMON_STATUS, 0, 1);
+	assert_int_equal(pci_driver_status(&drv), LIVE);
+	assert_int_equal(get(VIRTIO_PCI_COMMON_MSIX, 2), CONFIG_VECTOR);
 	assert_int_equal(dev.stops, 0);
+	dev.write_in_stop = true;
 	turn();
+	dev.write_in_stop = false;
 	assert_int_equal(pci_driver_status(&drv), 0);
 	assert_int_equal(dev.stops, 1);
 	assert_int_equal(fake_host_ioeventfds(&host), 0);
@@ -1028,6 +1052,7 @@ int main(void)
 		TEST(the_function_mask_holds_all_vectors),
 		TEST(a_message_changed_while_masked_is_the_one_sent),
 		TEST(a_message_changed_while_live_is_followed),
+		TEST(a_live_message_that_can_not_be_routed_is_not_sent),
 		TEST(lines_may_share_a_vector),
 		TEST(a_line_without_vector_is_silent),
 		TEST(a_host_that_can_not_route_keeps_the_signal),

@@ -134,9 +134,13 @@ static void update_line(struct msix *msix, struct msix_line *line)
 	 * in the counter, which KVM looks at when it connects.
 	 */
 	pending = !line->connected && drain_fd(line->fd);
-	line->connected = msix->host_ops->msi_connect(msix->host, &line->gsi, address, data, line->fd) >= 0;
-	if (!line->connected)
+	if (msix->host_ops->msi_connect(msix->host, &line->gsi, address, data, line->fd) < 0) {
+		/* Not the old message either. */
 		LOG_RATELIMITED(LOG_LEVEL_DEBUG, "msi-x: can't route vector %u", line->vector);
+		disconnect(msix, line);
+	} else {
+		line->connected = true;
+	}
 	line->address = address;
 	line->data = data;
 	if (pending)
