@@ -1,0 +1,210 @@
+#!/usr/bin/env bats
+# create, start, state, kill, delete, list, pause, resume: runc's verbs and texts.
+
+load common
+
+# create ID [OPTIONS]: its stdio in files, as a caller without a terminal has it.
+create() {
+	local id=$1
+	shift
+	timeout 120 "$VRUN_TEST_BIN/vrun" --root "$state" create --bundle "$bundle" --pid-file "$work/pid" "$@" "$id" \
+		</dev/null >"$work/out" 2>"$work/err" || { cat "$work/err"; return 1; }
+}
+
+engine_annotation() {
+	edit_config 's|^  "hostname"|  "annotations": { "org.vrun.engine": "'"$VRUN_TEST_ENGINE"'" },\n&|'
+}
+
+status_of() {
+	vrun state "$1" | sed -n 's/.*"status": *"\([a-z]*\)".*/\1/p'
+}
+
+wait_status() { # ID STATUS
+	local i
+	for i in $(seq 300); do
+		[ "$(status_of "$1")" = "$2" ] && return 0
+		sleep 0.1
+	done
+	echo "status is $(status_of "$1"), not $2"
+	return 1
+}
+
+@test "create, start, stop by itself, delete: states and the pid file" {
+	mkbundle -- sh -c 'echo hello'
+	engine_annotation
+	create c1
+	[ "$(status_of c1)" = created ]
+	local pid
+	pid=$(cat "$work/pid")
+	[ "$(cat "/proc/$pid/comm")" = vrun-vmm ]
+	[ "$(vrun state c1 | sed -n 's/.*"pid": *\([0-9]*\).*/\1/p')" = "$pid" ]
+	[ ! -s "$work/out" ]
+	vrun start c1
+	wait_status c1 stopped
+	[ "$(cat "$work/out")" = hello ]
+	vrun delete c1
+	run vrun state c1
+	[ "$status" = 1 ]
+	[[ "$output" == *"container does not exist"* ]]
+}
+
+@test "start twice, create twice, delete while running are refused" {
+	mkbundle -- sleep 1000
+	engine_annotation
+	create c1
+	run vrun create --bundle "$bundle" c1
+	[ "$status" = 1 ]
+	[[ "$output" == *"container with given ID already exists"* ]]
+	run vrun delete c1
+	[ "$status" = 1 ]
+	vrun start c1
+	run vrun start c1
+	[ "$status" = 1 ]
+	[[ "$output" == *"cannot start a container that is not in the created state"* || "$output" == *"cannot start an already running container"* ]]
+	run vrun delete c1
+	[ "$status" = 1 ]
+	[[ "$output" == *"is not stopped"* ]]
+	vrun kill c1 KILL
+	wait_status c1 stopped
+	vrun delete c1
+}
+
+@test "kill: by name, by number, of a stopped one, of one that is not there" {
+	mkbundle -- sh -c 'trap "echo term; exit 3" TERM; trap "echo usr1" USR1; echo ready; while :; do sleep 0.1; done'
+	engine_annotation
+	create c1
+	vrun start c1
+	local i
+	for i in $(seq 300); do grep -q ready "$work/out" && break; sleep 0.1; done
+	vrun kill c1 SIGUSR1
+	vrun kill c1 10
+	for i in $(seq 100); do [ "$(grep -c usr1 "$work/out")" = 2 ] && break; sleep 0.1; done
+	[ "$(grep -c usr1 "$work/out")" -ge 1 ]
+	run vrun kill c1 NOSUCHSIGNAL
+	[ "$status" = 1 ]
+	vrun kill c1
+	wait_status c1 stopped
+	grep -q term "$work/out"
+	run vrun kill c1 TERM
+	[ "$status" = 1 ]
+	[[ "$output" == *"container not running"* ]]
+	vrun delete c1
+	run vrun kill c1 TERM
+	[ "$status" = 1 ]
+	[[ "$output" == *"container does not exist"* ]]
+}
+
+@test "delete --force ends a running one, and is silent about one that is not there" {
+	mkbundle -- sleep 1000
+	engine_annotation
+	create c1
+	vrun start c1
+	local pid
+	pid=$(cat "$work/pid")
+	vrun delete --force c1
+	[ ! -e "/proc/$pid" ] || [ "$(awk '{ print $3 }' "/proc/$pid/stat")" = Z ]
+	vrun delete --force nothere
+}
+
+@test "list: table, json, quiet" {
+	mkbundle -- sleep 1000
+	engine_annotation
+	[ "$(vrun list --quiet)" = "" ]
+	create c1
+	[ "$(vrun list --quiet)" = c1 ]
+	vrun list | head -n 1 | grep -qE '^ID +PID +STATUS +BUNDLE +CREATED +OWNER'
+	vrun list --format json | grep -q '"id": *"c1"'
+	vrun delete --force c1
+	[ "$(vrun list --format json)" = "null" ] || [ "$(vrun list --format json)" = "[]" ]
+}
+
+@test "pause stops the clock of the container, resume goes on" {
+	mkbundle -- sh -c 'i=0; while :; do echo $i; i=$((i+1)); sleep 0.1; done'
+	engine_annotation
+	create c1
+	vrun start c1
+	local i a b
+	for i in $(seq 300); do [ -s "$work/out" ] && break; sleep 0.1; done
+	vrun pause c1
+	[ "$(status_of c1)" = paused ]
+	sleep 0.5
+	a=$(wc -l <"$work/out")
+	sleep 1
+	b=$(wc -l <"$work/out")
+	[ "$a" = "$b" ]
+	run vrun exec c1 true
+	[ "$status" != 0 ]
+	[[ "$output" == *paused* ]]
+	vrun resume c1
+	[ "$(status_of c1)" = running ]
+	sleep 2
+	[ "$(wc -l <"$work/out")" -gt "$b" ]
+	vrun delete --force c1
+}
+
+@test "the container's process is a child of create's caller, with its exit status" {
+	mkbundle -- sh -c 'exit 9'
+	engine_annotation
+	cat >"$work/reaper.c" <<'C'
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+int main(int argc, char **argv)
+{
+	int st;
+	pid_t pid, vmm;
+	FILE *f;
+
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	if (system(argv[1]) != 0)
+		return 100;
+	f = fopen(argv[2], "r");
+	if (!f || fscanf(f, "%d", &vmm) != 1)
+		return 101;
+	if (system(argv[3]) != 0)
+		return 102;
+	while ((pid = wait(&st)) > 0)
+		if (pid == vmm)
+			return WIFEXITED(st) ? WEXITSTATUS(st) : 103;
+	return 104;
+}
+C
+	gcc -o "$work/reaper" "$work/reaper.c"
+	run "$work/reaper" "$VRUN_TEST_BIN/vrun --root $state create -b $bundle --pid-file $work/pid c1 </dev/null >$work/out 2>&1" \
+		"$work/pid" "$VRUN_TEST_BIN/vrun --root $state start c1"
+	echo "$output"
+	[ "$status" = 9 ]
+	vrun delete c1
+}
+
+@test "two creates of one id at once: one wins" {
+	mkbundle -- sleep 1000
+	engine_annotation
+	local n=0
+	"$VRUN_TEST_BIN/vrun" --root "$state" create -b "$bundle" c1 </dev/null >"$work/o1" 2>&1 &
+	local p1=$!
+	"$VRUN_TEST_BIN/vrun" --root "$state" create -b "$bundle" c1 </dev/null >"$work/o2" 2>&1 &
+	local p2=$!
+	wait $p1 && n=$((n + 1))
+	wait $p2 && n=$((n + 1))
+	cat "$work/o1" "$work/o2"
+	[ "$n" = 1 ]
+	[ "$(status_of c1)" = created ]
+	vrun delete --force c1
+}
+
+@test "a state file that was cut short: a clear message, and delete --force clears it" {
+	mkbundle -- sleep 1000
+	engine_annotation
+	create c1
+	local pid
+	pid=$(cat "$work/pid")
+	truncate -s 20 "$state/c1/state.json"
+	run vrun state c1
+	[ "$status" = 1 ]
+	[[ "$output" == *state.json* ]]
+	vrun delete --force c1
+	[ ! -e "$state/c1" ]
+	kill -KILL "$pid" 2>/dev/null || true
+}
