@@ -17,6 +17,11 @@
  *
  * The permission check is the guest kernel's (default_permissions, as the
  * driver always asks for); new files belong to the requesting uid and gid.
+ * Devices, FIFOs and sockets can be made and are never opened here.
+ *
+ * Extended attributes: user.*, trusted.*, security.capability and POSIX ACLs are
+ * the host's. All others (labels and measurements of the host's: security.selinux,
+ * security.ima, …) are not there, and can't be set.
  *
  * Threads: own workers; one while idle, more while requests block.
  */
@@ -50,6 +55,12 @@ struct vfs_config {
 	const struct vfs_share *shares;
 	size_t n_shares;
 	unsigned max_workers; /* 0: the default, 8 */
+	/*
+	 * fcntl and flock locks are the host's, seen by it and by other guests. Off (the
+	 * default): they are the guest kernel's own. The Linux driver can't interrupt a
+	 * request, so a process that waits for a shared lock can't be killed meanwhile.
+	 */
+	bool shared_locks;
 };
 
 /* `loop` is where faults are reported. -EINVAL with a message for a bad config. */

@@ -1,0 +1,594 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * inode: the table; see inode.h. Descriptors are closed only after the lock is
+ * dropped, as closing the last one of a deleted file may take long.
+ */
+#include "vmm/virtio/fs/inode.h"
+
+#include "base/cleanup.h"
+#include "vmm/virtio/fs/internal.h"
+#include "vmm/virtio/fs/mount.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+
+enum {
+	INODES_MAX = 1 << 22, /* a hostile guest's look-ups must not take all memory */
+	BUCKETS_MIN = 1024,
+};
+
+/* What is to be closed and freed once the lock is dropped. */
+struct garbage {
+	int fds[2];
+	unsigned n;
+	struct fs_mount *mount;
+	struct fs_inode *inode;
+};
+
+static void garbage_fd(struct garbage *g, int fd)
+{
+	if (fd >= 0)
+		g->fds[g->n++] = fd;
+}
+
+static void garbage_done(struct garbage *g)
+{
+	for (unsigned i = 0; i < g->n; i++)
+		close_fd(g->fds[i]);
+	fs_mount_free(g->mount);
+	if (g->inode)
+		fs_lock_owners_free(g->inode->lock_owners);
+	free(g->inode);
+}
+
+#define _cleanup_garbage_ _cleanup_(garbage_done)
+
+/* --- Hash --- */
+
+static uint64_t stx_dev(const struct statx *st)
+{
+	return makedev(st->stx_dev_major, st->stx_dev_minor);
+}
+
+static size_t bucket_of(const struct fs_inodes *table, const struct fs_share *share, uint64_t ino)
+{
+	uint64_t h = (ino ^ (uint64_t)(uintptr_t)share << 7) * 0x9e3779b97f4a7c15ULL;
+
+	return h >> 32 & (table->n_buckets - 1);
+}
+
+static void hash_add(struct fs_inodes *table, struct fs_inode *inode)
+{
+	struct fs_inode **bucket = &table->buckets[bucket_of(table, inode->share, inode->ino)];
+
+	inode->hash_next = *bucket;
+	*bucket = inode;
+	table->n++;
+}
+
+static void hash_del(struct fs_inodes *table, struct fs_inode *inode)
+{
+	struct fs_inode **p = &table->buckets[bucket_of(table, inode->share, inode->ino)];
+
+	while (*p != inode)
+		p = &(*p)->hash_next;
+	*p = inode->hash_next;
+	table->n--;
+}
+
+/* Twice as many buckets. Without memory for them it goes on as it is, slower. */
+static void hash_grow(struct fs_inodes *table)
+{
+	struct fs_inode **old = table->buckets, **buckets = calloc(2 * table->n_buckets, sizeof(*buckets));
+	size_t n_old = table->n_buckets;
+
+	if (!buckets)
+		return;
+	table->buckets = buckets;
+	table->n_buckets *= 2;
+	table->n = 0;
+	for (size_t i = 0; i < n_old; i++) {
+		struct fs_inode *next;
+
+		for (struct fs_inode *inode = old[i]; inode; inode = next) {
+			next = inode->hash_next;
+			hash_add(table, inode);
+		}
+	}
+	free(old);
+}
+
+/* Whose node, and which file of the host. */
+struct key {
+	struct fs_share *share;
+	const struct fs_mount *mount;
+	const struct statx *st;
+	const union fs_handle *handle; /* NULL: none, a descriptor holds the file */
+};
+
+static bool key_matches(const struct key *key, const struct fs_inode *inode)
+{
+	if (inode->ino != key->st->stx_ino || inode->dev != stx_dev(key->st) || inode->share != key->share ||
+	    inode->mount != key->mount || inode->type != (key->st->stx_mode & S_IFMT))
+		return false;
+	/* A descriptor keeps the inode number from being given away; a handle does not. */
+	if (inode->handle_len == 0)
+		return true;
+	return key->handle && inode->handle_len == key->handle->h.handle_bytes &&
+	       inode->handle_type == key->handle->h.handle_type &&
+	       memcmp(inode->handle, key->handle->h.f_handle, inode->handle_len) == 0;
+}
+
+static struct fs_inode *hash_find(struct fs_inodes *table, const struct key *key)
+{
+	struct fs_inode *inode = table->buckets[bucket_of(table, key->share, key->st->stx_ino)];
+
+	while (inode && !key_matches(key, inode))
+		inode = inode->hash_next;
+	return inode;
+}
+
+/* --- Descriptors of idle nodes --- */
+
+static void lru_del(struct fs_inodes *table, struct fs_inode *inode)
+{
+	if (!inode->in_lru)
+		return;
+	*(inode->lru_prev ? &inode->lru_prev->lru_next : &table->lru_first) = inode->lru_next;
+	*(inode->lru_next ? &inode->lru_next->lru_prev : &table->lru_last) = inode->lru_prev;
+	inode->in_lru = false;
+	table->n_lru--;
+}
+
+static void lru_add(struct fs_inodes *table, struct fs_inode *inode)
+{
+	inode->lru_prev = NULL;
+	inode->lru_next = table->lru_first;
+	*(inode->lru_next ? &inode->lru_next->lru_prev : &table->lru_last) = inode;
+	table->lru_first = inode;
+	inode->in_lru = true;
+	table->n_lru++;
+}
+
+/* The descriptor that was not used for longest, now the caller's to close; -1: none. */
+static int lru_evict(struct fs_inodes *table)
+{
+	struct fs_inode *inode = table->lru_last;
+
+	if (!inode)
+		return -1;
+	lru_del(table, inode);
+	return TAKE_FD(inode->fd);
+}
+
+bool fs_inodes_shrink(struct fs_inodes *table)
+{
+	int fds[64];
+	unsigned n = 0;
+
+	pthread_mutex_lock(&table->lock);
+	while (n < ARRAY_SIZE(fds) && table->n_lru > 0)
+		fds[n++] = lru_evict(table);
+	pthread_mutex_unlock(&table->lock);
+	for (unsigned i = 0; i < n; i++)
+		close_fd(fds[i]);
+	return n > 0;
+}
+
+/* --- References; all with the lock held --- */
+
+static void use(struct fs_inodes *table, struct fs_inode *inode)
+{
+	inode->refs++;
+	inode->users++;
+	lru_del(table, inode);
+}
+
+static void unref(struct fs_inodes *table, struct fs_inode *inode, struct garbage *g)
+{
+	struct fs_mount *mount = inode->mount;
+
+	if (--inode->refs > 0)
+		return;
+	lru_del(table, inode);
+	garbage_fd(g, inode->fd);
+	if (mount && --mount->refs == 0) {
+		struct fs_mount **p = &table->mounts;
+
+		while (*p != mount)
+			p = &(*p)->next;
+		*p = mount->next;
+		g->mount = mount;
+	}
+	g->inode = inode;
+}
+
+static void unuse(struct fs_inodes *table, struct fs_inode *inode, struct garbage *g)
+{
+	if (--inode->users == 0 && inode->fd >= 0 && inode->handle_len > 0) {
+		lru_add(table, inode);
+		if (table->n_lru > table->max_lru)
+			garbage_fd(g, lru_evict(table));
+	}
+	unref(table, inode, g);
+}
+
+/* The guest knows it no more. The table's own reference goes with it. */
+static void drop(struct fs_inodes *table, struct fs_inode *inode, struct garbage *g)
+{
+	inode->nlookup = 0;
+	fs_slots_del(&table->slots, inode->id);
+	hash_del(table, inode);
+	unref(table, inode, g);
+}
+
+static void forget(struct fs_inodes *table, struct fs_inode *inode, uint64_t n, struct garbage *g)
+{
+	/* More than it may forget: the guest's mistake, and its own loss. */
+	inode->nlookup -= n < inode->nlookup ? n : inode->nlookup;
+	if (inode->nlookup == 0 && !inode->permanent)
+		drop(table, inode, g);
+}
+
+struct fs_inode *fs_inode_get(struct fs_inodes *table, uint64_t id)
+{
+	struct fs_inode *inode;
+
+	pthread_mutex_lock(&table->lock);
+	inode = fs_slots_get(&table->slots, id);
+	if (inode)
+		use(table, inode);
+	pthread_mutex_unlock(&table->lock);
+	return inode;
+}
+
+void fs_inode_put(struct fs_inodes *table, struct fs_inode *inode)
+{
+	_cleanup_garbage_ struct garbage g = { 0 };
+
+	pthread_mutex_lock(&table->lock);
+	unuse(table, inode, &g);
+	pthread_mutex_unlock(&table->lock);
+}
+
+void fs_inode_put_ref(struct fs_inodes *table, struct fs_inode *inode)
+{
+	_cleanup_garbage_ struct garbage g = { 0 };
+
+	pthread_mutex_lock(&table->lock);
+	unref(table, inode, &g);
+	pthread_mutex_unlock(&table->lock);
+}
+
+void fs_inode_forget(struct fs_inodes *table, uint64_t id, uint64_t n)
+{
+	_cleanup_garbage_ struct garbage g = { 0 };
+	struct fs_inode *inode;
+
+	pthread_mutex_lock(&table->lock);
+	inode = fs_slots_get(&table->slots, id);
+	if (inode)
+		forget(table, inode, n, &g);
+	pthread_mutex_unlock(&table->lock);
+}
+
+void fs_inode_unlookup(struct fs_inodes *table, struct fs_inode *inode)
+{
+	fs_inode_forget(table, inode->id, 1);
+}
+
+/* --- New nodes --- */
+
+static struct fs_inode *inode_new(const struct key *key, int fd)
+{
+	size_t handle_len = key->handle ? key->handle->h.handle_bytes : 0;
+	struct fs_inode *inode = calloc(1, sizeof(*inode) + handle_len);
+
+	if (!inode)
+		return NULL;
+	inode->share = key->share;
+	inode->dev = stx_dev(key->st);
+	inode->ino = key->st->stx_ino;
+	inode->type = key->st->stx_mode & S_IFMT;
+	inode->refs = 1; /* the table's */
+	inode->fd = fd;
+	inode->handle_len = (unsigned)handle_len;
+	if (handle_len > 0) {
+		inode->handle_type = key->handle->h.handle_type;
+		memcpy(inode->handle, key->handle->h.f_handle, handle_len);
+	}
+	return inode;
+}
+
+/*
+ * Find or make the node, in use, with one look-up more. `take_fd` (or -1) is
+ * consumed; a node without a handle keeps it.
+ */
+static int intern(struct fs_inodes *table, const struct fs_inode *parent, struct key *key,
+		  struct fs_mount *mount, int take_fd, struct fs_inode **ret)
+{
+	_cleanup_garbage_ struct garbage g = { 0 };
+	struct fs_inode *inode;
+	int r = 0;
+
+	key->mount = mount;
+	pthread_mutex_lock(&table->lock);
+	inode = hash_find(table, key);
+	if (!inode) {
+		inode = inode_new(key, key->handle ? -1 : TAKE_FD(take_fd));
+		r = inode ? fs_slots_add(&table->slots, inode, &inode->id) : -ENOMEM;
+		if (r < 0) {
+			if (inode)
+				garbage_fd(&g, inode->fd);
+			g.inode = inode;
+			goto out;
+		}
+		inode->mount = mount;
+		inode->mount->refs++;
+		inode->submount = parent && (parent->mount != mount || parent->dev != inode->dev);
+		if (table->n >= table->n_buckets)
+			hash_grow(table);
+		hash_add(table, inode);
+	}
+	use(table, inode);
+	inode->nlookup++;
+	*ret = inode;
+out:
+	pthread_mutex_unlock(&table->lock);
+	garbage_fd(&g, take_fd);
+	return r;
+}
+
+/* The mount with one reference more, looked at if it is new. */
+static int mount_get(struct fs_inodes *table, int fd, const struct statx *st, struct fs_mount **ret)
+{
+	struct fs_mount *mount, *fresh = NULL;
+	int r;
+
+	for (;;) {
+		pthread_mutex_lock(&table->lock);
+		for (mount = table->mounts; mount && mount->id != st->stx_mnt_id; mount = mount->next)
+			;
+		if (mount && (mount->probed || !S_ISDIR(st->stx_mode))) {
+			mount->refs++;
+		} else if (mount && fresh) {
+			/* Known by a single file so far. */
+			mount->fd = fresh->fd;
+			mount->probed = true;
+			fresh->fd = -1;
+			mount->refs++;
+		} else if (mount) {
+			mount = NULL;
+		} else if (fresh) {
+			mount = TAKE_PTR(fresh);
+			mount->next = table->mounts;
+			table->mounts = mount;
+		}
+		pthread_mutex_unlock(&table->lock);
+		if (mount)
+			break;
+		r = fs_mount_probe(fd, st, &fresh);
+		if (r < 0)
+			return r;
+	}
+	fs_mount_free(fresh);
+	*ret = mount;
+	return 0;
+}
+
+static void mount_put(struct fs_inodes *table, struct fs_mount *mount)
+{
+	struct fs_mount **p;
+
+	pthread_mutex_lock(&table->lock);
+	if (--mount->refs > 0) {
+		mount = NULL;
+	} else {
+		for (p = &table->mounts; *p != mount; p = &(*p)->next)
+			;
+		*p = mount->next;
+	}
+	pthread_mutex_unlock(&table->lock);
+	fs_mount_free(mount);
+}
+
+/* The node of an O_PATH or open descriptor, which is consumed unless `borrow`. */
+static int intern_fd(struct fs_inodes *table, struct fs_share *share, const struct fs_inode *parent,
+		     int take_fd, struct statx *ret_st, struct fs_inode **ret)
+{
+	_cleanup_close_ int fd = take_fd;
+	struct key key = { .share = share, .st = ret_st };
+	union fs_handle handle;
+	struct fs_mount *mount;
+	uint64_t id;
+	int r;
+
+	r = fs_stat_fd(fd, ret_st);
+	if (r < 0)
+		return r;
+	r = mount_get(table, fd, ret_st, &mount);
+	if (r < 0)
+		return r;
+	if (mount->fd >= 0 && fs_handle_of(fd, "", &handle, &id) == 0)
+		key.handle = &handle;
+	r = intern(table, parent, &key, mount, TAKE_FD(fd), ret);
+	mount_put(table, mount);
+	return r;
+}
+
+/* The usual case without a descriptor: a handle by name, or a node that is known and held. */
+static int intern_name(struct fs_inodes *table, const struct fs_inode *parent, int dirfd, const char *name,
+		       struct statx *st, struct fs_inode **ret)
+{
+	struct key key = { .share = parent->share, .mount = parent->mount, .st = st };
+	struct fs_inode *inode;
+	union fs_handle handle;
+	uint64_t id;
+	int r;
+
+	if (st->stx_mnt_id != parent->mount->id)
+		return -EXDEV;
+	if (parent->mount->fd >= 0) {
+		r = fs_handle_of(dirfd, name, &handle, &id);
+		if (r < 0 || id != st->stx_mnt_id)
+			return -EXDEV;
+		/*
+		 * The name may have changed hands since statx(2): then the node's handle and
+		 * its type don't belong together, which fs_inode_fd() finds.
+		 */
+		key.handle = &handle;
+		return intern(table, parent, &key, parent->mount, -1, ret);
+	}
+	pthread_mutex_lock(&table->lock);
+	inode = hash_find(table, &key);
+	if (inode) {
+		use(table, inode);
+		inode->nlookup++;
+		*ret = inode;
+	}
+	pthread_mutex_unlock(&table->lock);
+	return inode ? 0 : -EXDEV;
+}
+
+int fs_inode_lookup(struct fs_inodes *table, const struct fs_inode *parent, int dirfd, const char *name,
+		    struct statx *ret_st, struct fs_inode **ret)
+{
+	struct statx st;
+	int fd, r;
+
+	if (statx(dirfd, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_BASIC_STATS | STATX_MNT_ID, &st) <
+	    0)
+		return -errno;
+	r = intern_name(table, parent, dirfd, name, &st, ret);
+	if (r == -EXDEV) {
+		fd = openat(dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+		if (fd < 0)
+			return -errno;
+		r = intern_fd(table, parent->share, parent, fd, &st, ret);
+	}
+	if (r == 0)
+		*ret_st = st;
+	return r;
+}
+
+int fs_inode_adopt(struct fs_inodes *table, const struct fs_inode *parent, int fd, struct statx *ret_st,
+		   struct fs_inode **ret)
+{
+	struct key key = { .share = parent->share, .st = ret_st };
+	union fs_handle handle;
+	uint64_t id;
+	char name[16];
+	int path_fd, r;
+
+	r = fs_stat_fd(fd, ret_st);
+	if (r < 0)
+		return r;
+	if (ret_st->stx_mnt_id == parent->mount->id && parent->mount->fd >= 0 &&
+	    fs_handle_of(fd, "", &handle, &id) == 0) {
+		key.handle = &handle;
+		return intern(table, parent, &key, parent->mount, -1, ret);
+	}
+	/* A node is held by O_PATH: what is open here belongs to a file handle. */
+	snprintf(name, sizeof(name), "%d", fd);
+	path_fd = openat(table->proc_fd, name, O_PATH | O_CLOEXEC);
+	if (path_fd < 0)
+		return -errno;
+	return intern_fd(table, parent->share, parent, path_fd, ret_st, ret);
+}
+
+/* --- The table --- */
+
+int fs_inodes_init(struct fs_inodes *table, int proc_fd, unsigned max_idle_fds)
+{
+	int r;
+
+	*table = (struct fs_inodes){ .proc_fd = proc_fd, .max_lru = max_idle_fds };
+	pthread_mutex_init(&table->lock, NULL);
+	r = fs_slots_init(&table->slots, INODES_MAX);
+	if (r < 0)
+		return r;
+	table->n_buckets = BUCKETS_MIN;
+	table->buckets = calloc(table->n_buckets, sizeof(*table->buckets));
+	return table->buckets ? 0 : -ENOMEM;
+}
+
+int fs_inodes_add_root(struct fs_inodes *table)
+{
+	struct statx st = { .stx_mode = S_IFDIR, .stx_ino = 1 };
+	struct key key = { .st = &st };
+	struct fs_inode *inode = inode_new(&key, -1);
+	int r;
+
+	if (!inode)
+		return -ENOMEM;
+	inode->permanent = true;
+	r = fs_slots_add(&table->slots, inode, &inode->id);
+	if (r < 0) {
+		free(inode);
+		return r;
+	}
+	assert(inode->id == 1);
+	hash_add(table, inode);
+	return 0;
+}
+
+int fs_inodes_add_share(struct fs_inodes *table, struct fs_share *share, int fd, struct fs_inode **ret)
+{
+	struct fs_inode *inode;
+	struct statx st;
+	int r, copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+
+	if (copy < 0)
+		return -errno;
+	r = intern_fd(table, share, NULL, copy, &st, &inode);
+	if (r < 0)
+		return r;
+	inode->permanent = true;
+	inode->submount = inode->type == S_IFDIR;
+	fs_inode_put(table, inode);
+	*ret = inode;
+	return 0;
+}
+
+void fs_inodes_reset(struct fs_inodes *table)
+{
+	uint32_t iter = 0;
+
+	for (;;) {
+		_cleanup_garbage_ struct garbage g = { 0 };
+		struct fs_inode *inode;
+
+		pthread_mutex_lock(&table->lock);
+		inode = fs_slots_next(&table->slots, &iter);
+		if (inode && inode->permanent)
+			inode->nlookup = 0;
+		else if (inode)
+			drop(table, inode, &g);
+		pthread_mutex_unlock(&table->lock);
+		if (!inode)
+			return;
+	}
+}
+
+void fs_inodes_done(struct fs_inodes *table)
+{
+	uint32_t iter = 0;
+	struct fs_inode *inode;
+
+	if (!table || !table->slots.chunks)
+		return;
+	while ((inode = fs_slots_next(&table->slots, &iter))) {
+		_cleanup_garbage_ struct garbage g = { 0 };
+
+		drop(table, inode, &g);
+	}
+	assert(!table->mounts);
+	free(table->buckets);
+	table->buckets = NULL;
+	fs_slots_done(&table->slots);
+	pthread_mutex_destroy(&table->lock);
+}
