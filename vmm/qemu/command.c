@@ -176,7 +176,7 @@ static int add_device(struct qemu_command *command, const struct vdev *dev, size
 		      const struct qemu_fds *fds, struct err *err)
 {
 	unsigned slot = (unsigned)index + 1;
-	char id[16];
+	char id[32];
 
 	if (qemu_has_own(dev))
 		return 0;
