@@ -13,6 +13,8 @@
 #include <linux/pci_regs.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_pci.h>
+#include <pthread.h>
+#include <stdatomic.h>
 
 #define ECAM 0xe8000000ULL
 #define VERSION_1 (1ULL << VIRTIO_F_VERSION_1)
@@ -1013,6 +1015,58 @@ static void random_accesses_do_not_crash(void **state)
 	}
 }
 
+static atomic_bool hammering;
+
+/* A vCPU thread that writes anything anywhere, resets among it. */
+static void *hammer(void *ctx)
+{
+	uint64_t x = (uintptr_t)ctx * 0x9e3779b97f4a7c15;
+
+	while (hammering) {
+		uint64_t at, value;
+
+		x ^= x << 13, x ^= x >> 7, x ^= x << 17;
+		at = x & 7 ? 0xc0000000 + (x >> 8 & 0x3f) : 0xc0000000 + (x >> 8 & 0x7fff);
+		if ((x & 0x70) == 0)
+			at = drv.config + 0x40 + (x >> 8 & 0x7f);
+		if ((x & 0xf80) == 0)
+			at = 0xc0000000 + VIRTIO_PCI_COMMON_STATUS;
+		value = x >> 40 & (x >> 4 & 1 ? 0xf : 0xffffff);
+		pci_root_mmio(root, at, &value, 1U << (x >> 5 & 3), x >> 61 & 1);
+	}
+	return NULL;
+}
+
+static void vcpus_and_the_loop_share_the_registers(void **state)
+{
+	pthread_t threads[2];
+
+	(void)state;
+	go_live();
+	hammering = true;
+	for (uintptr_t i = 0; i < 2; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, hammer, (void *)(i + 1)), 0);
+	for (int i = 0; i < 300; i++) {
+		put(VIRTIO_PCI_COMMON_STATUS, 0, 1);
+		turn();
+		/* As far as the others let it come. */
+		pci_driver_set_features(&drv, VERSION_1);
+		put(VIRTIO_PCI_COMMON_STATUS, AGREED, 1);
+		set_queue(0, 64, 0x100000);
+		put(VIRTIO_PCI_COMMON_STATUS, LIVE, 1);
+		turn();
+		dev.vdev.host_ops->config_changed(dev.vdev.host, &dev.vdev);
+	}
+	hammering = false;
+	assert_true(dev.starts > 10 && dev.stops > 10);
+	for (int i = 0; i < 2; i++)
+		pthread_join(threads[i], NULL);
+	/* And all is well again after a reset. */
+	put(VIRTIO_PCI_COMMON_STATUS, 0, 1);
+	turn();
+	go_live();
+}
+
 static void it_may_be_freed_after_the_root(void **state)
 {
 	(void)state;
@@ -1074,6 +1128,7 @@ int main(void)
 		TEST(writes_of_the_wrong_width_change_nothing),
 		TEST(no_access_crashes),
 		TEST(random_accesses_do_not_crash),
+		TEST(vcpus_and_the_loop_share_the_registers),
 		TEST(it_may_be_freed_after_the_root),
 	};
 

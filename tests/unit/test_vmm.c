@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* vmm: which devices a machine gets, and what becomes of engine and callbacks; over engines of the test's own. */
+#include "tests/unit/test.h"
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/loop.h"
+#include "vmm/console_log.h"
+#include "vmm/engine.h"
+#include "vmm/virtio/vdev.h"
+#include "vmm/vm_spec.h"
+#include "vmm/vmm.h"
+
+#include <fcntl.h>
+#include <linux/virtio_ids.h>
+#include <sys/stat.h>
+
+static struct {
+	struct engine_args args;
+	const char *which;
+	unsigned creates, runs, stops, frees;
+	int create_result, run_result;
+} fake;
+
+static struct {
+	unsigned calls;
+	enum vmm_end end;
+	char text[ERR_TEXT_MAX];
+} ended;
+
+static struct loop *loop;
+static struct vmm *vmm;
+static char dir[] = "/tmp/test_vmm.XXXXXX";
+
+static int create(const char *which, const struct engine_args *args, void **ret, struct err *err)
+{
+	fake.creates++;
+	fake.which = which;
+	fake.args = *args;
+	if (fake.create_result < 0)
+		return err_set(err, fake.create_result, "no engine today");
+	*ret = &fake;
+	return 0;
+}
+
+static int create_kvm(const struct engine_args *args, void **ret, struct err *err)
+{
+	return create("kvm", args, ret, err);
+}
+
+static int create_qemu(const struct engine_args *args, void **ret, struct err *err)
+{
+	return create("qemu", args, ret, err);
+}
+
+static int fake_run(void *engine, struct err *err)
+{
+	(void)engine, (void)err;
+	fake.runs++;
+	return fake.run_result;
+}
+
+static int fake_pause(void *engine, struct err *err)
+{
+	(void)engine, (void)err;
+	return 0;
+}
+
+static void fake_stop(void *engine)
+{
+	(void)engine;
+	fake.stops++;
+}
+
+static void fake_free(void *engine)
+{
+	(void)engine;
+	/* The devices are still there. */
+	for (size_t i = 0; i < fake.args.n_devices; i++)
+		assert_non_null(fake.args.devices[i]->ops);
+	fake.frees++;
+}
+
+#define ENGINE(fn)                                                                                           \
+	{                                                                                                    \
+		.name = "fake", .create = fn, .run = fake_run, .pause = fake_pause, .resume = fake_pause,    \
+		.stop = fake_stop, .free = fake_free                                                         \
+	}
+
+/* In the place of the real ones, which the linker then leaves out. */
+const struct engine_ops kvm_engine = ENGINE(create_kvm);
+const struct engine_ops qemu_engine = ENGINE(create_qemu);
+
+static void on_ended(void *ctx, enum vmm_end end, const struct err *err)
+{
+	assert_ptr_equal(ctx, &ended);
+	ended.calls++;
+	ended.end = end;
+	snprintf(ended.text, sizeof(ended.text), "%s", err ? err->text : "");
+}
+
+static const struct vmm_callbacks callbacks = { .ended = on_ended };
+static struct vm_share shares[2];
+static struct vm_spec spec;
+
+static char *path(const char *name)
+{
+	static char paths[4][64];
+	static unsigned next;
+	char *p = paths[next++ % 4];
+
+	snprintf(p, sizeof(paths[0]), "%s/%s", dir, name);
+	return p;
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	memset(&fake, 0, sizeof(fake));
+	memset(&ended, 0, sizeof(ended));
+	spec = (struct vm_spec){
+		.id = (char *)"t", .kernel = (char *)"/k", .cpus = 1, .memory = 64 << 20, .cid = 7
+	};
+	vmm = NULL;
+	return loop_new(&loop);
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	vmm_free(vmm);
+	loop_free(loop);
+	return 0;
+}
+
+static void make(void)
+{
+	struct err err = ERR_INIT;
+
+	if (vmm_new(loop, &spec, &callbacks, &ended, &vmm, &err) < 0)
+		fail_msg("%s", err.text);
+}
+
+static int make_fails(const char *words)
+{
+	struct err err = ERR_INIT;
+	int r = vmm_new(loop, &spec, &callbacks, &ended, &vmm, &err);
+
+	assert_true(r < 0);
+	assert_null(vmm);
+	if (!strstr(err.text, words))
+		fail_msg("\"%s\" doesn't say \"%s\"", err.text, words);
+	return r;
+}
+
+static void devices_come_in_slot_order(void **state)
+{
+	(void)state;
+	shares[0] = (struct vm_share){ .name = (char *)"rootfs", .path = dir };
+	shares[1] = (struct vm_share){ .name = (char *)"file", .path = path("file"), .readonly = true };
+	spec.shares = shares;
+	spec.n_shares = 2;
+	make();
+	assert_string_equal(fake.which, "kvm");
+	assert_int_equal(fake.args.n_devices, 3);
+	assert_int_equal(fake.args.devices[0]->ops->type, VIRTIO_ID_VSOCK);
+	assert_int_equal(fake.args.devices[1]->ops->type, VIRTIO_ID_FS);
+	assert_int_equal(fake.args.devices[2]->ops->type, VIRTIO_ID_CONSOLE);
+	assert_ptr_equal(vmm_vsock(vmm), fake.args.devices[0]);
+	assert_memory_equal(fake.args.devices[0]->config, "\7\0\0\0\0\0\0\0", 8);
+	assert_memory_equal(fake.args.devices[1]->config, "vrun\0", 5);
+	assert_ptr_equal(vmm_console(vmm), fake.args.console);
+}
+
+static void without_shares_there_is_no_fs(void **state)
+{
+	(void)state;
+	spec.engine = VM_ENGINE_QEMU;
+	make();
+	assert_string_equal(fake.which, "qemu");
+	assert_int_equal(fake.args.n_devices, 2);
+	assert_int_equal(fake.args.devices[1]->ops->type, VIRTIO_ID_CONSOLE);
+}
+
+static void a_share_that_is_not_there_is_refused(void **state)
+{
+	(void)state;
+	shares[0] = (struct vm_share){ .name = (char *)"a", .path = path("missing") };
+	spec.shares = shares;
+	spec.n_shares = 1;
+	assert_int_equal(make_fails("can't open share"), -ENOENT);
+	assert_int_equal(fake.creates, 0);
+}
+
+static void a_share_behind_a_symlink_is_refused(void **state)
+{
+	(void)state;
+	spec.shares = shares;
+	spec.n_shares = 1;
+	shares[0] = (struct vm_share){ .name = (char *)"a", .path = path("link") };
+	assert_int_equal(make_fails("/link: "), -ELOOP);
+	shares[0] = (struct vm_share){ .name = (char *)"a", .path = path("link/..") };
+	assert_int_equal(make_fails("can't open share"), -ELOOP);
+}
+
+static void the_console_is_appended_to_its_file(void **state)
+{
+	char text[16] = { 0 };
+	int fd;
+
+	(void)state;
+	spec.console_path = path("file");
+	make();
+	console_log_write(vmm_console(vmm), "boot\n", 5);
+	vmm_free(TAKE_PTR(vmm));
+	make();
+	console_log_write(vmm_console(vmm), "again\n", 6);
+	fd = open(path("file"), O_RDONLY | O_CLOEXEC);
+	assert_int_equal(read(fd, text, sizeof(text)), 11);
+	assert_string_equal(text, "boot\nagain\n");
+	close(fd);
+	spec.console_path = path("no/file");
+	vmm_free(TAKE_PTR(vmm));
+	make_fails("can't open the console file");
+}
+
+static void a_failing_engine_leaves_nothing(void **state)
+{
+	(void)state;
+	fake.create_result = -ENODEV;
+	assert_int_equal(make_fails("no engine today"), -ENODEV);
+	assert_int_equal(fake.stops + fake.frees, 0);
+	spec.engine = (enum vm_engine)9;
+	make_fails("unknown engine");
+}
+
+static void the_end_is_told_once(void **state)
+{
+	const struct err err = { .code = -EIO, .text = "triple fault" };
+
+	(void)state;
+	make();
+	fake.args.ended(fake.args.ctx, VMM_END_CRASHED, &err);
+	fake.args.ended(fake.args.ctx, VMM_END_OFF, NULL);
+	assert_int_equal(ended.calls, 1);
+	assert_int_equal(ended.end, VMM_END_CRASHED);
+	assert_string_equal(ended.text, "triple fault");
+}
+
+static void after_a_stop_no_end_is_told(void **state)
+{
+	(void)state;
+	make();
+	vmm_stop(vmm);
+	vmm_stop(vmm);
+	fake.args.ended(fake.args.ctx, VMM_END_OFF, NULL);
+	assert_int_equal(ended.calls, 0);
+	assert_int_equal(fake.stops, 2);
+	vmm_free(TAKE_PTR(vmm));
+	assert_int_equal(fake.frees, 1);
+}
+
+static void the_timeline_knows_when_it_ran(void **state)
+{
+	struct err err = ERR_INIT;
+
+	(void)state;
+	make();
+	assert_true(vmm_timeline(vmm)->created > 0);
+	assert_int_equal(vmm_timeline(vmm)->first_run, 0);
+	fake.run_result = -EIO;
+	assert_int_equal(vmm_run(vmm, &err), -EIO);
+	assert_int_equal(vmm_timeline(vmm)->first_run, 0);
+	fake.run_result = 0;
+	assert_int_equal(vmm_run(vmm, &err), 0);
+	assert_true(vmm_timeline(vmm)->first_run >= vmm_timeline(vmm)->created);
+	assert_int_equal(vmm_exits(vmm, NULL, 0), 0);
+	assert_int_equal(vmm_console_input(vmm, "x", 1), 1);
+}
+
+static int make_files(void **state)
+{
+	(void)state;
+	if (!mkdtemp(dir) || symlink(".", path("link")) < 0)
+		return -1;
+	close(open(path("file"), O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+	return 0;
+}
+
+static int remove_files(void **state)
+{
+	(void)state;
+	unlink(path("file"));
+	unlink(path("link"));
+	return rmdir(dir);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(devices_come_in_slot_order),
+		TEST(without_shares_there_is_no_fs),
+		TEST(a_share_that_is_not_there_is_refused),
+		TEST(a_share_behind_a_symlink_is_refused),
+		TEST(the_console_is_appended_to_its_file),
+		TEST(a_failing_engine_leaves_nothing),
+		TEST(the_end_is_told_once),
+		TEST(after_a_stop_no_end_is_told),
+		TEST(the_timeline_knows_when_it_ran),
+	};
+
+	vmm_free(NULL);
+	return cmocka_run_group_tests(tests, make_files, remove_files);
+}
