@@ -323,15 +323,16 @@ int vsock_send_control(struct vsock *v)
 }
 
 /*
- * Collect rx chains for up to `want` bytes of payload: their payload parts go to
- * v->iov (*ret_n), the rest to v->slots. Returns the number of slots; 0: no chain.
+ * Collect rx chains until they hold `want` bytes of payload, never more than `max`:
+ * their payload parts go to v->iov (*ret_n), the rest to v->slots. Returns the
+ * number of slots; 0: no chain.
  */
-static int collect_rx(struct vsock *v, size_t want, unsigned *ret_n, size_t *ret_room)
+static int collect_rx(struct vsock *v, size_t want, size_t max, unsigned *ret_n, size_t *ret_room)
 {
 	unsigned n_slots = 0, n_iov = 0;
 	size_t room = 0;
 
-	while (room < want && n_slots < RX_BATCH_CHAINS) {
+	while (room < want && room < max && n_slots < RX_BATCH_CHAINS) {
 		struct rx_slot *slot = &v->slots[n_slots];
 		int r = pop_rx(v, VSOCK_HDR_SIZE + 1), n, n_hdr;
 
@@ -343,8 +344,8 @@ static int collect_rx(struct vsock *v, size_t want, unsigned *ret_n, size_t *ret
 		slot->room = v->chain.writable_len - VSOCK_HDR_SIZE;
 		if (slot->room > VSOCK_PAYLOAD_MAX)
 			slot->room = VSOCK_PAYLOAD_MAX;
-		if (slot->room > want - room)
-			slot->room = want - room;
+		if (slot->room > max - room)
+			slot->room = max - room;
 		n = iov_slice(v->chain.writable, v->chain.n_writable, VSOCK_HDR_SIZE, slot->room,
 			      v->iov + n_iov, VQ_CHAIN_IOV_MAX - n_iov);
 		n_hdr = iov_slice(v->chain.writable, v->chain.n_writable, 0, VSOCK_HDR_SIZE, slot->hdr,
@@ -388,7 +389,7 @@ static ssize_t send_stream_data(struct vsock *v, struct vsock_stream *s)
 	int n_slots, used = 0;
 	ssize_t len;
 
-	n_slots = collect_rx(v, s->batch < credit ? s->batch : credit, &n_iov, &room);
+	n_slots = collect_rx(v, s->batch, credit, &n_iov, &room);
 	if (n_slots <= 0)
 		return n_slots;
 	len = vsock_fd_read(&s->rfd, v->iov, n_iov);
@@ -415,7 +416,7 @@ static ssize_t send_stream_data(struct vsock *v, struct vsock_stream *s)
 	}
 	s->tx_cnt += (uint32_t)len;
 	clear_pending(s, PENDING_CREDIT_UPDATE);
-	if ((size_t)len == room && room == s->batch && s->batch < BATCH_MAX)
+	if ((size_t)len >= s->batch && s->batch < BATCH_MAX)
 		s->batch *= 2;
 	else if ((size_t)len < s->batch / 2 && s->batch > BATCH_MIN)
 		s->batch /= 2;
