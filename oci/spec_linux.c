@@ -137,9 +137,9 @@ static int device_check(const struct json *node, void *obj, struct err *err)
 
 	/* A FIFO has no device number; config-linux.md, "Devices". */
 	if (d->type != 'p' && !json_get(node, "major"))
-		return json_error(node, err, "major is required");
+		return spec_missing(node, "major", err);
 	if (d->type != 'p' && !json_get(node, "minor"))
-		return json_error(node, err, "minor is required");
+		return spec_missing(node, "minor", err);
 	return 0;
 }
 

@@ -9,11 +9,11 @@
 #include <errno.h>
 #include <stdlib.h>
 
-static int missing(const struct spec_field *f, const struct json *parent, struct err *err)
+int spec_missing(const struct json *parent, const char *name, struct err *err)
 {
 	const char *path = json_path(parent);
 
-	return err_set(err, -EINVAL, "%s%s%s: is required", path, *path ? "." : "", f->name);
+	return err_set(err, -EINVAL, "%s%s%s: is required", path, *path ? "." : "", name);
 }
 
 int spec_schema_parse(const struct spec_schema *schema, const struct json *node, void *obj, struct err *err)
@@ -28,7 +28,7 @@ int spec_schema_parse(const struct spec_schema *schema, const struct json *node,
 		if (member)
 			r = f->type->parse(f, member, obj, err);
 		else if (f->flags & SPEC_REQUIRED)
-			r = missing(f, node, err);
+			r = spec_missing(node, f->name, err);
 		if (r < 0)
 			return r;
 	}

@@ -101,6 +101,9 @@ void spec_schema_write(const struct spec_schema *schema, struct json_out *out, c
 /* The contents of `obj`, not `obj` itself. */
 void spec_schema_free(const struct spec_schema *schema, void *obj);
 
+/* "PARENT.NAME: is required" */
+int spec_missing(const struct json *parent, const char *name, struct err *err);
+
 /* `object`: a struct in the struct (`aux`: its has flag). `array`: T *v; `aux`: size_t n. */
 extern const struct spec_type spec_object, spec_array;
 

@@ -3,3 +3,12 @@ test_json_SRC := tests/unit/test_json.c
 
 unit_TESTS += test_agent_link
 test_agent_link_SRC := tests/unit/test_agent_link.c
+
+unit_TESTS += test_spec
+test_spec_SRC := tests/unit/test_spec.c
+
+unit_TESTS += test_spec_invalid
+test_spec_invalid_SRC := tests/unit/test_spec_invalid.c
+
+unit_TESTS += test_agent_proto
+test_agent_proto_SRC := tests/unit/test_agent_proto.c
