@@ -14,4 +14,5 @@ oci_agent_SRC := \
 	oci/spec_seccomp.c \
 	oci/spec_types.c \
 	oci/spec_vm.c
-oci_SRC := $(oci_agent_SRC)
+oci_SRC := $(oci_agent_SRC) \
+	oci/seccomp.c

@@ -12,3 +12,6 @@ test_spec_invalid_SRC := tests/unit/test_spec_invalid.c
 
 unit_TESTS += test_agent_proto
 test_agent_proto_SRC := tests/unit/test_agent_proto.c
+
+unit_TESTS += test_seccomp
+test_seccomp_SRC := tests/unit/test_seccomp.c
