@@ -33,14 +33,20 @@ static void words_add(struct words *words, const char *text)
 	words->len += gap + len;
 }
 
+/*
+ * Kept off the console, and first, before a console is there to show what came so far: at two
+ * exits a character, only what ends a machine is worth it.
+ */
+static const char quiet_parameter[] = "loglevel=3";
+
 static const char *const common_parameters[] = {
 	/*
 	 * Messages before virtio-console is up go to the 8250, by the early console
 	 * alone: it probes nothing, and leaves when hvc0 registers.
 	 */
-	"earlyprintk=ttyS0",
+	"earlycon=uart8250,io,0x3f8",
 	"console=hvc0",
-	/* A panic ends the machine at once, and prints the messages that `quiet` held back. */
+	/* A panic ends the machine at once, after printing what was kept off the console. */
 	"panic=-1",
 	"panic_print=0x20",
 	"reboot=t",
@@ -86,9 +92,9 @@ int vmm_cmdline(const struct vm_spec *spec, char *buf, size_t size, struct err *
 	size_t max = size < VM_CMDLINE_MAX ? size : VM_CMDLINE_MAX;
 	int r;
 
-	add_all(&words, common_parameters, ARRAY_SIZE(common_parameters));
 	if (!spec->debug)
-		words_add(&words, "quiet");
+		words_add(&words, quiet_parameter);
+	add_all(&words, common_parameters, ARRAY_SIZE(common_parameters));
 	switch (spec->engine) {
 	case VM_ENGINE_KVM:
 		add_all(&words, kvm_parameters, ARRAY_SIZE(kvm_parameters));

@@ -16,6 +16,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -59,6 +60,7 @@ int main(int argc, char **argv)
 	struct engine_args args = { .spec = &spec, .ended = on_ended };
 	struct err err = ERR_INIT;
 	double start = seconds(), made;
+	struct rusage usage;
 	char exits[4096];
 	void *engine;
 	int r;
@@ -73,7 +75,9 @@ int main(int argc, char **argv)
 	if (kvm_engine.run(engine, &err) < 0)
 		goto failed;
 	r = loop_run(loop);
-	fprintf(stderr, "made in %.3f s, ran %.3f s\n", made - start, seconds() - made);
+	getrusage(RUSAGE_SELF, &usage);
+	fprintf(stderr, "made in %.3f s, ran %.3f s, peak memory %ld KiB\n", made - start, seconds() - made,
+		usage.ru_maxrss);
 	kvm_engine.exits(engine, exits, sizeof(exits));
 	fputs(exits, stderr);
 	kvm_engine.free(engine);

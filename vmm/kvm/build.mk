@@ -4,6 +4,7 @@ vmm_kvm_SRC := \
 	vmm/arch/x86/acpi.c \
 	vmm/arch/x86/aml.c \
 	vmm/arch/x86/boot.c \
+	vmm/arch/x86/ioapic.c \
 	vmm/arch/x86/kernel_bzimage.c \
 	vmm/arch/x86/kernel_elf.c \
 	vmm/arch/x86/kernel_image.c \

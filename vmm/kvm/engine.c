@@ -18,25 +18,6 @@
 
 #include <string.h>
 
-/* An unpacked kernel's memory begins here, and is little more than its file. */
-#define KERNEL_USUAL_START (16ULL << 20)
-#define LARGE_PAGE (2ULL << 20)
-
-/*
- * The kernel and the initramfs are read into memory that the guest then uses all
- * of: large pages spare most faults, ours while reading and the guest's while running.
- */
-static void advise_image(struct kvm_machine *m, uint64_t kernel_size, uint64_t initrd_size)
-{
-	uint64_t below = boot_ram_below(m->args.spec->memory), len;
-
-	if (below <= KERNEL_USUAL_START || __builtin_add_overflow(kernel_size, initrd_size, &len))
-		return;
-	if (len > below - KERNEL_USUAL_START)
-		len = below - KERNEL_USUAL_START;
-	kvm_vm_advise_huge(&m->vm, KERNEL_USUAL_START, len & ~(LARGE_PAGE - 1));
-}
-
 /* Kernel, initramfs and all that the kernel finds at its entry. */
 static int load_image(struct kvm_machine *m, uint64_t *ret_entry, struct err *err)
 {
@@ -66,7 +47,6 @@ static int load_image(struct kvm_machine *m, uint64_t *ret_entry, struct err *er
 			return r;
 		initrd_fd = initrd_file.fd;
 	}
-	advise_image(m, kernel_file.size, initrd_file.size);
 	r = kernel_image_load(&kernel_file, &m->vm.mem, &kernel, err);
 	if (r < 0)
 		return err_wrap(err, r, "%s", spec->kernel);
@@ -150,6 +130,7 @@ static void machine_free(void *engine)
 		kvm_vm_done(&m->vm);
 	pci_root_free(m->pci);
 	legacy_io_done(&m->io);
+	ioapic_done(&m->ioapic);
 	loop_remove(m->wake);
 	pthread_mutex_destroy(&m->lock);
 	free(m);
@@ -172,6 +153,7 @@ static int create(const struct engine_args *args, void **ret_engine, struct err 
 	m->args = *args;
 	pthread_mutex_init(&m->lock, NULL);
 	legacy_io_init(&m->io, args->console, kvm_machine_off, m);
+	ioapic_init(&m->ioapic);
 	r = loop_add_wake(args->loop, on_wake, m, &m->wake);
 	if (r < 0)
 		return err_set_errno(err, r, "KVM engine");

@@ -41,24 +41,19 @@ static void on_crashed(void *ctx, const struct err *why)
 /*
  * Linux prefers configuration mechanism #1, two exits an access, to ECAM, whose
  * reads cost none. So the ports answer only a guest that goes without our ACPI
- * tables, and with them ECAM: one that has set up the 8259 which these say is absent.
+ * tables, and with them ECAM: one that has looked for the 8259, which these say is absent.
  */
-static bool has_config_ports(struct kvm_machine *m)
+static bool is_config_port(struct kvm_machine *m, uint16_t port)
 {
-	if (atomic_load_explicit(&m->legacy_pci, memory_order_relaxed))
-		return true;
-	if (!kvm_vm_has_legacy_guest(&m->vm))
-		return false;
-	atomic_store_explicit(&m->legacy_pci, true, memory_order_relaxed);
-	return true;
+	return port >= LAYOUT_PCI_CONFIG_ADDRESS && port < LAYOUT_PCI_CONFIG_DATA + 4 &&
+	       legacy_io_saw_pic(&m->io);
 }
 
 static void on_pio(void *ctx, uint16_t port, void *data, unsigned len, bool is_write)
 {
 	struct kvm_machine *m = ctx;
 
-	if (port >= LAYOUT_PCI_CONFIG_ADDRESS && port < LAYOUT_PCI_CONFIG_DATA + 4 && has_config_ports(m) &&
-	    pci_root_pio(m->pci, port, data, len, is_write))
+	if (is_config_port(m, port) && pci_root_pio(m->pci, port, data, len, is_write))
 		return;
 	legacy_io_access(&m->io, port, data, len, is_write);
 }
@@ -67,7 +62,9 @@ static void on_mmio(void *ctx, uint64_t gpa, void *data, unsigned len, bool is_w
 {
 	struct kvm_machine *m = ctx;
 
-	if (!pci_root_mmio(m->pci, gpa, data, len, is_write) && !is_write)
+	if (gpa >= LAYOUT_IOAPIC && gpa < LAYOUT_IOAPIC + IOAPIC_SIZE)
+		ioapic_access(&m->ioapic, (unsigned)(gpa - LAYOUT_IOAPIC), data, len, is_write);
+	else if (!pci_root_mmio(m->pci, gpa, data, len, is_write) && !is_write)
 		memset(data, 0xff, len);
 }
 

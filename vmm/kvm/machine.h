@@ -7,6 +7,7 @@
 #define VRUN_VMM_KVM_MACHINE_H
 
 #include "base/err.h"
+#include "vmm/arch/x86/ioapic.h"
 #include "vmm/arch/x86/legacy_io.h"
 #include "vmm/engine.h"
 #include "vmm/kvm/vcpu.h"
@@ -14,7 +15,6 @@
 #include "vmm/vmm.h"
 
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdbool.h>
 
 struct pci_root;
@@ -28,10 +28,10 @@ struct kvm_machine {
 	struct kvm_vcpus vcpus;
 	bool vm_made, vcpus_made;
 	struct legacy_io io;
+	struct ioapic ioapic;
 	struct pci_root *pci;
 	struct virtio_pci *transports[KVM_MACHINE_DEVICES_MAX];
 	size_t n_transports;
-	atomic_bool legacy_pci; /* ports 0xcf8 and 0xcfc answer */
 	struct loop_source *wake; /* the end is to be reported */
 	bool stopped; /* loop's thread */
 

@@ -9,7 +9,6 @@
 #include "vmm/guest_mem.h"
 
 #include <pthread.h>
-#include <stdbool.h>
 #include <stdint.h>
 
 struct err;
@@ -43,14 +42,8 @@ int kvm_vm_init(struct kvm_vm *vm, uint64_t memory, struct err *err);
 /* All vCPUs are closed. A zeroed or half-built one is fine when kvm_vm_init() was called on it. */
 void kvm_vm_done(struct kvm_vm *vm);
 
-/* Back [gpa, gpa + len) with large pages where the host can: for what will be touched anyway. A hint. */
-void kvm_vm_advise_huge(struct kvm_vm *vm, uint64_t gpa, uint64_t len);
-
 /* Map `size` bytes at `hva` for the guest to read without exits; writes exit as MMIO. */
 int kvm_vm_map_readonly(struct kvm_vm *vm, uint64_t gpa, uint64_t size, void *hva, struct err *err);
-
-/* True once the guest has programmed the 8259: it does not use our hardware-reduced ACPI. */
-bool kvm_vm_has_legacy_guest(const struct kvm_vm *vm);
 
 /* ioeventfd, irqfd and MSI routes; `host` is the struct kvm_vm. */
 extern const struct pci_host_ops kvm_pci_host_ops;

@@ -11,6 +11,8 @@ enum {
 	I8042_DATA = LAYOUT_I8042,
 	I8042_COMMAND = LAYOUT_I8042 + 4,
 	I8042_PULSE_RESET = 0xfe,
+	PIC_MASTER_DATA = 0x21,
+	PIC_SLAVE_DATA = 0xa1,
 	CMOS_INDEX = 0x70,
 	CMOS_DATA = 0x71,
 	CMOS_REG_A = 0x0a,
@@ -24,6 +26,7 @@ void legacy_io_init(struct legacy_io *io, struct console_log *log, void (*off)(v
 {
 	serial8250_init(&io->com1, log);
 	atomic_init(&io->cmos_index, 0);
+	atomic_init(&io->saw_pic, false);
 	io->off = off;
 	io->ctx = ctx;
 }
@@ -80,6 +83,10 @@ static void write_port(struct legacy_io *io, unsigned port, uint8_t value)
 		if (value == I8042_PULSE_RESET)
 			io->off(io->ctx, "reset by the keyboard controller's port");
 		break;
+	case PIC_MASTER_DATA:
+	case PIC_SLAVE_DATA:
+		atomic_store_explicit(&io->saw_pic, true, memory_order_relaxed);
+		break;
 	case CMOS_INDEX:
 		atomic_store_explicit(&io->cmos_index, value & 0x7f, memory_order_relaxed);
 		break;
@@ -104,4 +111,9 @@ void legacy_io_access(struct legacy_io *io, uint16_t port, uint8_t *data, unsign
 		else
 			data[i] = read_port(io, port + i);
 	}
+}
+
+bool legacy_io_saw_pic(struct legacy_io *io)
+{
+	return atomic_load_explicit(&io->saw_pic, memory_order_relaxed);
 }

@@ -19,6 +19,7 @@ struct console_log;
 struct legacy_io {
 	struct serial8250 com1;
 	_Atomic uint8_t cmos_index;
+	atomic_bool saw_pic;
 	/* The guest asked to be powered off or reset; `how` is static text. */
 	void (*off)(void *ctx, const char *how);
 	void *ctx;
@@ -33,5 +34,8 @@ void legacy_io_done(struct legacy_io *io);
  * A port that nobody has reads as ones and ignores writes.
  */
 void legacy_io_access(struct legacy_io *io, uint16_t port, uint8_t *data, unsigned len, bool is_write);
+
+/* True once the guest has written to where an 8259 would be: it does not go by our ACPI tables. */
+bool legacy_io_saw_pic(struct legacy_io *io);
 
 #endif

@@ -6,6 +6,7 @@
 #include "vmm/arch/x86/mptable.h"
 
 #include "vmm/arch/x86/aml.h"
+#include "vmm/arch/x86/ioapic.h"
 #include "vmm/arch/x86/layout.h"
 
 #include <errno.h>
@@ -16,8 +17,7 @@ enum {
 	HEADER_LEN = 44,
 	BUS_ISA = 0,
 	APIC_VERSION = 0x14,
-	IOAPIC_VERSION = 0x11,
-	ISA_IRQS = 16,
+	COM1_IRQ = 4,
 	ALL_LOCAL_APICS = 0xff,
 };
 
@@ -55,7 +55,7 @@ int mptable_build(unsigned cpus, uint64_t gpa, uint8_t *buf, size_t size, size_t
 {
 	struct aml t = { .buf = buf, .size = size };
 	uint8_t ioapic = (uint8_t)cpus;
-	unsigned entries = cpus + 2 + ISA_IRQS + 2;
+	unsigned entries = cpus + 5;
 	size_t len;
 
 	/* §4.1, MP floating pointer structure */
@@ -89,13 +89,8 @@ int mptable_build(unsigned cpus, uint64_t gpa, uint8_t *buf, size_t size, size_t
 	aml_u8(&t, IOAPIC_VERSION);
 	aml_u8(&t, 1); /* enabled */
 	aml_u32(&t, LAYOUT_IOAPIC);
-	/* KVM's default routing: IRQ n on pin n, but the timer on pin 2. */
-	for (uint8_t irq = 0; irq < ISA_IRQS; irq++)
-		write_interrupt(&t, ENTRY_IO_INTERRUPT, irq == 2 ? INT_EXTINT : INT_VECTORED,
-				irq == 2 ? 0 : irq, ioapic,
-				irq == 0   ? 2
-				: irq == 2 ? 0
-					   : irq);
+	/* Linux makes up the PC's usual ones where there are none. */
+	write_interrupt(&t, ENTRY_IO_INTERRUPT, INT_VECTORED, COM1_IRQ, ioapic, 0);
 	write_interrupt(&t, ENTRY_LOCAL_INTERRUPT, INT_EXTINT, 0, ALL_LOCAL_APICS, 0);
 	write_interrupt(&t, ENTRY_LOCAL_INTERRUPT, INT_NMI, 0, ALL_LOCAL_APICS, 1);
 	if (t.overflow)
