@@ -34,6 +34,10 @@ enum {
 
 	VP_ISR_CONFIG = 2,
 	VP_ISR_QUEUE = 1,
+
+	/* pci_cfg_data in the VIRTIO_PCI_CAP_PCI_CFG capability (§4.1.4.9) */
+	VP_WINDOW_DATA = 16,
+	VP_WINDOW_END = 20,
 };
 
 /* What the loop's thread has to do. */
@@ -91,6 +95,19 @@ void vp_common_reset(struct virtio_pci *vp);
 /* Bring the register page in accord with the registers. */
 void vp_common_sync(struct virtio_pci *vp);
 void vp_common_write(struct virtio_pci *vp, unsigned offset, const void *data, unsigned len);
+
+/* --- virtio_pci_bar.c; the root's lock is held --- */
+
+extern const struct pci_device_ops vp_pci_ops;
+/* After every change of what a read of the BAR gives. */
+void vp_refresh_window(struct virtio_pci *vp);
+
+/* --- virtio_pci_device.c; the loop's thread, no lock held --- */
+
+extern const struct vdev_host_ops vp_vdev_host_ops;
+/* Do what was requested; a loop_fn. */
+void vp_on_wake(void *ctx);
+void vp_unmap_notify(struct virtio_pci *vp);
 
 /* --- virtio_pci.c --- */
 
