@@ -26,8 +26,11 @@ $(GUEST)/initrd-tuned.img: hack/mkinitrd build/release/vrun-agent
 	@echo "  GUEST $@"
 	@hack/mkinitrd -a build/release/vrun-agent -k none -o $@
 
+# In release mode the Makefile's own rule makes it.
+ifneq ($(MODE),release)
 build/release/vrun-agent:
 	@$(MAKE) --no-print-directory MODE=release binaries
+endif
 
 # --- Running ---
 .PHONY: run
