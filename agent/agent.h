@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * agent: the guest's side of the protocol (oci/agent_proto.h): takes requests
+ * from the link, runs the one container and its processes, reports.
+ *
+ * Single-threaded, one loop. It waits for nothing but its own file systems, and
+ * for the host to accept a stream.
+ */
+#ifndef VRUN_AGENT_AGENT_H
+#define VRUN_AGENT_AGENT_H
+
+#include "agent/process.h"
+
+#include <stdint.h>
+
+struct err;
+
+struct agent_config {
+	int take_link; /* the control connection */
+	struct stream_connector connector; /* how streams are connected */
+	int share_fd; /* borrowed: a directory in the file system to flush, or -EBADF */
+	uint64_t uptime_ns; /* for HELLO */
+};
+
+/*
+ * Say HELLO and serve until the link ends. Always returns an error: -ENODATA
+ * when the host closed the link, -EPROTO when it broke the protocol.
+ */
+int agent_run(const struct agent_config *config, struct err *err);
+
+#endif

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * boot: from the kernel's first execve to a machine that can hold a container.
+ * Only in the guest, as PID 1 in the initramfs.
+ */
+#ifndef VRUN_AGENT_BOOT_H
+#define VRUN_AGENT_BOOT_H
+
+struct err;
+
+/* The early file systems, the modules, a root that pivot_root works on, control groups, loopback. */
+int boot_prepare(struct err *err);
+
+/* Mount the shares. Returns a descriptor for syncfs(). */
+int boot_mount_shares(struct err *err);
+
+/* Never returns: flush, and reset the machine, which ends it. */
+_Noreturn void boot_end_machine(void);
+
+#endif

@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cgroup: see cgroup.h; Documentation/admin-guide/cgroup-v2.rst for the files. */
+#include "agent/cgroup.h"
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/fd.h"
+#include "oci/spec.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define CGROUP_PATH CGROUP_ROOT "/container"
+
+enum { FILE_MAX_BYTES = 1 << 20, DEPTH_MAX = 32 };
+
+void cgroup_enable_controllers(void)
+{
+	_cleanup_free_ char *controllers = NULL;
+	char all[512], one[64], *save = NULL;
+	size_t len = 0;
+
+	if (file_read(AT_FDCWD, CGROUP_ROOT "/cgroup.controllers", 4096, &controllers, NULL) < 0)
+		return;
+	all[0] = '\0';
+	for (char *name = strtok_r(controllers, " \n", &save); name; name = strtok_r(NULL, " \n", &save))
+		if (len + strlen(name) + 3 < sizeof(all))
+			len += (size_t)sprintf(all + len, "+%s ", name);
+	if (file_write(AT_FDCWD, CGROUP_ROOT "/cgroup.subtree_control", all) == 0)
+		return;
+	/* One that can't be had (cpu, with real-time tasks about) must not cost us the others. */
+	for (char *name = strtok_r(all, " ", &save); name; name = strtok_r(NULL, " ", &save)) {
+		snprintf(one, sizeof(one), "%s", name);
+		(void)file_write(AT_FDCWD, CGROUP_ROOT "/cgroup.subtree_control", one);
+	}
+}
+
+int cgroup_create(struct err *err)
+{
+	int fd;
+
+	if (mkdir(CGROUP_PATH, 0755) < 0 && errno != EEXIST)
+		return err_set_errno(err, -errno, "making the container's cgroup");
+	fd = open(CGROUP_PATH, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? err_set_errno(err, -errno, "opening the container's cgroup") : fd;
+}
+
+void cgroup_remove(void)
+{
+	(void)rmdir(CGROUP_PATH);
+}
+
+int cgroup_open_of(pid_t pid)
+{
+	_cleanup_free_ char *text = NULL;
+	char path[64], dir[4096], *line;
+	int r, fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/cgroup", (int)pid);
+	r = file_read(AT_FDCWD, path, 64 << 10, &text, NULL);
+	if (r < 0)
+		return r;
+	/* cgroups(7): the v2 hierarchy is number 0 and has no controllers named */
+	line = strstr(text, "0::/");
+	if (!line || (line != text && line[-1] != '\n'))
+		return -ENOENT;
+	snprintf(dir, sizeof(dir), CGROUP_ROOT "%.*s", (int)strcspn(line + 3, "\n"), line + 3);
+	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+static int set_text(int cgroup, const char *file, const char *value, struct err *err)
+{
+	int r = file_write(cgroup, file, value);
+
+	/* Not built into this kernel. */
+	if (r == -ENOENT)
+		return 0;
+	return r < 0 ? err_set_errno(err, r, "setting cgroup %s to %s", file, value) : 0;
+}
+
+/* Negative and INT64_MAX: no limit. */
+static int set_limit(int cgroup, const char *file, int64_t value, struct err *err)
+{
+	char text[32];
+
+	if (value < 0 || value == INT64_MAX)
+		return set_text(cgroup, file, "max", err);
+	snprintf(text, sizeof(text), "%" PRId64, value);
+	return set_text(cgroup, file, text, err);
+}
+
+bool cgroup_swap_limit(int64_t memory_limit, int64_t memory_and_swap, int64_t *ret)
+{
+	if (memory_and_swap < 0) {
+		*ret = INT64_MAX;
+		return true;
+	}
+	if (memory_and_swap == 0 || memory_limit <= 0 || memory_and_swap < memory_limit)
+		return false;
+	*ret = memory_and_swap - memory_limit;
+	return true;
+}
+
+static int apply_memory(int cgroup, const struct oci_memory *m, struct err *err)
+{
+	int64_t swap;
+	int r = 0;
+
+	if (m->limit.has && m->limit.v != 0)
+		r = set_limit(cgroup, "memory.max", m->limit.v, err);
+	if (r == 0 && m->reservation.has && m->reservation.v != 0)
+		r = set_limit(cgroup, "memory.low", m->reservation.v, err);
+	if (r == 0 && m->swap.has && cgroup_swap_limit(m->limit.has ? m->limit.v : 0, m->swap.v, &swap))
+		r = set_limit(cgroup, "memory.swap.max", swap, err);
+	return r;
+}
+
+uint64_t cgroup_cpu_weight(uint64_t shares)
+{
+	if (shares < 2)
+		shares = 2;
+	if (shares > 262144)
+		shares = 262144;
+	return 1 + (shares - 2) * 9999 / 262142;
+}
+
+static int apply_cpu(int cgroup, const struct oci_cpu *cpu, struct err *err)
+{
+	char text[64];
+	int r = 0;
+
+	if (cpu->shares.has && cpu->shares.v) {
+		snprintf(text, sizeof(text), "%" PRIu64, cgroup_cpu_weight(cpu->shares.v));
+		r = set_text(cgroup, "cpu.weight", text, err);
+	}
+	if (r == 0 && ((cpu->quota.has && cpu->quota.v) || (cpu->period.has && cpu->period.v))) {
+		uint64_t period = cpu->period.has && cpu->period.v ? cpu->period.v : 100000;
+
+		if (cpu->quota.has && cpu->quota.v > 0)
+			snprintf(text, sizeof(text), "%" PRId64 " %" PRIu64, cpu->quota.v, period);
+		else
+			snprintf(text, sizeof(text), "max %" PRIu64, period);
+		r = set_text(cgroup, "cpu.max", text, err);
+	}
+	if (r == 0 && cpu->burst.has) {
+		snprintf(text, sizeof(text), "%" PRIu64, cpu->burst.v);
+		r = set_text(cgroup, "cpu.max.burst", text, err);
+	}
+	if (r == 0 && cpu->idle.has)
+		r = set_limit(cgroup, "cpu.idle", cpu->idle.v, err);
+	/* linux.resources.cpu.cpus and .mems number the host's processors and nodes: the host's matter. */
+	return r;
+}
+
+static int apply_hugepages(int cgroup, const struct oci_resources *res, struct err *err)
+{
+	for (size_t i = 0; i < res->n_hugepage_limits; i++) {
+		const struct oci_hugepage_limit *limit = &res->hugepage_limits[i];
+		char file[64], text[32];
+		int r;
+
+		if (strchr(limit->page_size, '/') || strlen(limit->page_size) > 16)
+			return err_set(err, -EINVAL, "linux.resources.hugepageLimits[%zu]: bad page size", i);
+		snprintf(file, sizeof(file), "hugetlb.%s.max", limit->page_size);
+		snprintf(text, sizeof(text), "%" PRIu64, limit->limit);
+		r = set_text(cgroup, file, text, err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int apply_unified(int cgroup, const struct oci_map *unified, struct err *err)
+{
+	for (size_t i = 0; i < unified->n; i++) {
+		const char *file = unified->v[i].key;
+		int r;
+
+		if (strchr(file, '/') || strcmp(file, "..") == 0)
+			return err_set(err, -EINVAL, "linux.resources.unified: \"%s\" is no file name", file);
+		r = set_text(cgroup, file, unified->v[i].value, err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+int cgroup_apply(int cgroup, const struct oci_resources *res, struct err *err)
+{
+	int r;
+
+	if (!res->has)
+		return 0;
+	r = apply_memory(cgroup, &res->memory, err);
+	if (r == 0)
+		r = apply_cpu(cgroup, &res->cpu, err);
+	if (r == 0 && res->pids_limit.has && res->pids_limit.v != 0)
+		r = set_limit(cgroup, "pids.max", res->pids_limit.v, err);
+	if (r == 0)
+		r = apply_hugepages(cgroup, res, err);
+	return r == 0 ? apply_unified(cgroup, &res->unified, err) : r;
+}
+
+int cgroup_delegate(int cgroup, uid_t uid, gid_t gid)
+{
+	_cleanup_free_ char *files = NULL;
+	char *save = NULL;
+
+	if (fchown(cgroup, uid, gid) < 0)
+		return -errno;
+	if (file_read(AT_FDCWD, "/sys/kernel/cgroup/delegate", 4096, &files, NULL) < 0)
+		return 0;
+	for (char *name = strtok_r(files, "\n", &save); name; name = strtok_r(NULL, "\n", &save))
+		if (fchownat(cgroup, name, uid, gid, AT_SYMLINK_NOFOLLOW) < 0 && errno != ENOENT)
+			return -errno;
+	return 0;
+}
+
+bool cgroup_is_populated(int cgroup)
+{
+	_cleanup_free_ char *events = NULL;
+
+	return file_read(cgroup, "cgroup.events", 4096, &events, NULL) == 0 && strstr(events, "populated 1");
+}
+
+int cgroup_kill(int cgroup)
+{
+	int r = file_write(cgroup, "cgroup.kill", "1");
+
+	/* Before Linux 5.14 */
+	return r == -ENOENT ? cgroup_signal(cgroup, SIGKILL) : r;
+}
+
+static int signal_level(int cgroup, int signo, unsigned depth, unsigned *n_sent)
+{
+	_cleanup_closedir_ DIR *dir = NULL;
+	_cleanup_free_ char *procs = NULL;
+	struct dirent *entry;
+	char *save = NULL;
+	int fd;
+
+	/* A threaded cgroup has no such list: its processes are in an ancestor's. */
+	if (file_read(cgroup, "cgroup.procs", FILE_MAX_BYTES, &procs, NULL) == 0)
+		for (char *pid = strtok_r(procs, "\n", &save); pid; pid = strtok_r(NULL, "\n", &save))
+			if (atoi(pid) > 0 && kill((pid_t)atoi(pid), signo) == 0)
+				(*n_sent)++;
+	if (depth == 0)
+		return 0;
+	fd = openat(cgroup, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	dir = fdopendir(fd);
+	if (!dir) {
+		close_fd(fd);
+		return -ENOMEM;
+	}
+	while ((entry = readdir(dir))) {
+		_cleanup_close_ int child = -EBADF;
+
+		if (entry->d_type != DT_DIR || entry->d_name[0] == '.')
+			continue;
+		child = openat(dirfd(dir), entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (child >= 0)
+			(void)signal_level(child, signo, depth - 1, n_sent);
+	}
+	return 0;
+}
+
+int cgroup_signal(int cgroup, int signo)
+{
+	unsigned n_sent = 0;
+	int r = signal_level(cgroup, signo, DEPTH_MAX, &n_sent);
+
+	return r < 0 ? r : n_sent ? 0 : -ESRCH;
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lookpath: which file process.args[0] means, with the messages of runc (Go's
+ * os/exec.LookPath): callers match them and tell 126 from 127 by them.
+ */
+#ifndef VRUN_AGENT_LOOKPATH_H
+#define VRUN_AGENT_LOOKPATH_H
+
+#include <stddef.h>
+
+struct err;
+
+/* strerror() with a small first letter, as Go prints it. */
+const char *errno_text(int code);
+
+/*
+ * `env` is NULL-terminated; its PATH counts. With the rights of the caller. On
+ * success `ret` (of `size` bytes) has the path. -ENOENT, -EACCES, …
+ */
+int lookpath(const char *name, char *const *env, char *ret, size_t size, struct err *err);
+
+/* The value of a variable, NULL when it is absent. The last one wins, as with setenv(). */
+const char *env_get(char *const *env, const char *name);
+
+#endif

@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* rootfs: see rootfs.h. */
+#include "agent/rootfs.h"
+
+#include "agent/mount_options.h"
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "oci/spec.h"
+
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+enum { PATH_BYTES = 4096, SYMLINKS_MAX = 40 };
+
+int rootfs_openat(int root, const char *path, int flags)
+{
+	struct open_how how = { .flags = (uint64_t)(flags | O_CLOEXEC),
+				.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS };
+	long fd;
+
+	/* EAGAIN: a rename or mount elsewhere raced with "..", openat2(2) */
+	for (int tries = 0; tries < 128; tries++) {
+		fd = syscall(SYS_openat2, root, path[0] ? path : ".", &how, sizeof(how));
+		if (fd >= 0)
+			return (int)fd;
+		if (errno != EAGAIN && errno != EINTR)
+			break;
+	}
+	return -errno;
+}
+
+struct fd_path fd_path(int fd)
+{
+	struct fd_path path;
+
+	snprintf(path.text, sizeof(path.text), "/proc/self/fd/%d", fd);
+	return path;
+}
+
+int mount_clone(int dirfd, const char *path, bool recursive)
+{
+	int fd = open_tree(dirfd, path,
+			   OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (path[0] ? 0 : AT_EMPTY_PATH) |
+				   (recursive ? AT_RECURSIVE : 0));
+
+	return fd < 0 ? -errno : fd;
+}
+
+int mount_attach(int tree, int target)
+{
+	if (move_mount(tree, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
+		return -errno;
+	return 0;
+}
+
+int mount_set_attr(int fd, uint64_t set, uint64_t clear, bool recursive)
+{
+	struct mount_attr attr = { .attr_set = set, .attr_clr = clear };
+
+	if (!set && !clear)
+		return 0;
+	if (mount_setattr(fd, "", AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0), &attr, sizeof(attr)) < 0)
+		return -errno;
+	return 0;
+}
+
+int mount_set_propagation(int fd, unsigned long flags)
+{
+	struct mount_attr attr = { .propagation = flags & ~(unsigned long)MS_REC };
+
+	if (mount_setattr(fd, "", AT_EMPTY_PATH | (flags & MS_REC ? AT_RECURSIVE : 0), &attr, sizeof(attr)) <
+	    0)
+		return -errno;
+	return 0;
+}
+
+int rootfs_open(const char *path, struct err *err)
+{
+	_cleanup_close_ int tree = -EBADF, target = -EBADF;
+	int r;
+
+	if (mount(NULL, "/", NULL, MS_PRIVATE | MS_REC, NULL) < 0)
+		return err_set_errno(err, -errno, "making the mounts private");
+	target = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (target < 0)
+		return err_set_errno(err, -errno, "root.path %s", path);
+	tree = mount_clone(target, "", true);
+	if (tree < 0)
+		return err_set_errno(err, tree, "binding root.path %s", path);
+	r = mount_attach(tree, target);
+	if (r < 0)
+		return err_set_errno(err, r, "mounting root.path %s", path);
+	return TAKE_FD(tree);
+}
+
+/* Put what a symlink says in the place of `path`'s part [start, end). */
+static int follow_symlink(int parent, const char *name, char *path, size_t start, size_t end)
+{
+	char target[PATH_BYTES], joined[2 * PATH_BYTES];
+	ssize_t len = readlinkat(parent, name, target, sizeof(target) - 1);
+	int n;
+
+	if (len < 0)
+		return -errno;
+	target[len] = '\0';
+	n = snprintf(joined, sizeof(joined), "%.*s%s%s", target[0] == '/' ? 0 : (int)start, path, target,
+		     path + end);
+	if (n < 0 || n >= PATH_BYTES)
+		return -ENAMETOOLONG;
+	memcpy(path, joined, (size_t)n + 1);
+	return 0;
+}
+
+static int make_at(int parent, const char *name, bool directory, mode_t mode)
+{
+	_cleanup_close_ int fd = -EBADF;
+
+	if (directory)
+		return mkdirat(parent, name, mode) < 0 && errno != EEXIST ? -errno : 0;
+	fd = openat(parent, name, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, mode);
+	return fd < 0 && errno != EEXIST ? -errno : 0;
+}
+
+int rootfs_make(int root, const char *wanted, bool directory, mode_t mode)
+{
+	char path[PATH_BYTES];
+	unsigned symlinks = 0;
+	size_t start = 0;
+	int fd;
+
+	/* Mostly it is there already. */
+	fd = rootfs_openat(root, wanted, O_PATH);
+	if (fd != -ENOENT)
+		return fd;
+	if (strlen(wanted) >= sizeof(path))
+		return -ENAMETOOLONG;
+	strcpy(path, wanted);
+
+	/* Each part in turn: path[0, start) exists, path[start, end) is the part. */
+	for (;;) {
+		_cleanup_close_ int parent = -EBADF, part = -EBADF;
+		char prefix[PATH_BYTES], name[PATH_BYTES];
+		size_t end;
+		bool last;
+		int r;
+
+		start += strspn(path + start, "/");
+		if (!path[start])
+			break;
+		end = start + strcspn(path + start, "/");
+		last = path[end + strspn(path + end, "/")] == '\0';
+
+		snprintf(prefix, sizeof(prefix), "%.*s", (int)end, path);
+		part = rootfs_openat(root, prefix, O_PATH);
+		if (part == -ENOENT) {
+			struct stat st;
+
+			snprintf(name, sizeof(name), "%.*s", (int)(end - start), path + start);
+			prefix[start] = '\0';
+			parent = rootfs_openat(root, prefix, O_PATH | O_DIRECTORY);
+			if (parent < 0)
+				return parent;
+			if (fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(st.st_mode)) {
+				if (++symlinks > SYMLINKS_MAX)
+					return -ELOOP;
+				r = follow_symlink(parent, name, path, start, end);
+				if (r < 0)
+					return r;
+				start = 0;
+				continue;
+			}
+			r = make_at(parent, name, directory || !last, last ? mode : 0755);
+			if (r < 0)
+				return r;
+		} else if (part < 0) {
+			return part;
+		}
+		start = end;
+	}
+	return rootfs_openat(root, path, O_PATH);
+}
+
+static int make_readonly(int root, const char *path)
+{
+	_cleanup_close_ int target = rootfs_openat(root, path, O_PATH), tree = -EBADF;
+	int r;
+
+	if (target == -ENOENT || target == -ENOTDIR)
+		return 0;
+	if (target < 0)
+		return target;
+	tree = mount_clone(target, "", true);
+	if (tree < 0)
+		return tree;
+	r = mount_set_attr(tree, MOUNT_ATTR_RDONLY, 0, false);
+	return r < 0 ? r : mount_attach(tree, target);
+}
+
+/* An empty read-only tmpfs over a directory, /dev/null over anything else. */
+static int mask(int root, const char *path)
+{
+	_cleanup_close_ int target = rootfs_openat(root, path, O_PATH), tree = -EBADF;
+	struct stat st;
+
+	if (target == -ENOENT || target == -ENOTDIR)
+		return 0;
+	if (target < 0)
+		return target;
+	if (fstat(target, &st) < 0)
+		return -errno;
+	if (S_ISDIR(st.st_mode))
+		return mount("tmpfs", fd_path(target).text, "tmpfs", MS_RDONLY, NULL) < 0 ? -errno : 0;
+	/* The agent's /dev/null, not the container's: that one could be anything. */
+	tree = mount_clone(AT_FDCWD, "/dev/null", false);
+	return tree < 0 ? tree : mount_attach(tree, target);
+}
+
+int rootfs_protect_paths(int root, const struct oci_spec *spec, struct err *err)
+{
+	const struct oci_strings *readonly = &spec->linux_.readonly_paths;
+	const struct oci_strings *masked = &spec->linux_.masked_paths;
+
+	for (size_t i = 0; i < readonly->n; i++) {
+		int r = make_readonly(root, readonly->v[i]);
+
+		if (r < 0)
+			return err_set_errno(err, r, "linux.readonlyPaths[%zu] %s", i, readonly->v[i]);
+	}
+	for (size_t i = 0; i < masked->n; i++) {
+		int r = mask(root, masked->v[i]);
+
+		if (r < 0)
+			return err_set_errno(err, r, "linux.maskedPaths[%zu] %s", i, masked->v[i]);
+	}
+	return 0;
+}
+
+int rootfs_enter(int root, struct err *err)
+{
+	if (fchdir(root) < 0)
+		return err_set_errno(err, -errno, "entering the root file system");
+	/* The old root ends up on top of the new one, and "." is how to reach it: pivot_root(2), NOTES */
+	if (syscall(SYS_pivot_root, ".", ".") < 0)
+		return err_set_errno(err, -errno, "pivot_root");
+	if (umount2(".", MNT_DETACH) < 0)
+		return err_set_errno(err, -errno, "unmounting the old root");
+	if (chdir("/") < 0)
+		return err_set_errno(err, -errno, "chdir /");
+	return 0;
+}
+
+int rootfs_finish(const struct oci_spec *spec, struct err *err)
+{
+	const char *propagation = spec->linux_.rootfs_propagation;
+	_cleanup_close_ int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int r;
+
+	if (root < 0)
+		return err_set_errno(err, -errno, "opening /");
+	if (spec->root.readonly) {
+		r = mount_set_attr(root, MOUNT_ATTR_RDONLY, 0, false);
+		if (r < 0)
+			return err_set_errno(err, r, "making the root read-only");
+	}
+	if (propagation && propagation[0]) {
+		unsigned long flags = mount_propagation_flags(propagation);
+
+		if (!flags)
+			return err_set(err, -EINVAL, "linux.rootfsPropagation: %s is not known", propagation);
+		r = mount_set_propagation(root, flags);
+		if (r < 0)
+			return err_set_errno(err, r, "linux.rootfsPropagation");
+	}
+	return 0;
+}
