@@ -8,6 +8,7 @@
 
 #include <fcntl.h>
 #include <string.h>
+#include <sys/capability.h>
 #include <sys/stat.h>
 
 static void on_complete(void *ctx, uint64_t token, uint32_t len)
@@ -40,6 +41,35 @@ void fs_client_remove_dir(struct fs_client *c)
 {
 	unlink(c->file);
 	assert_int_equal(dir_remove_all(AT_FDCWD, c->dir), 0);
+}
+
+void fs_client_no_handles(void)
+{
+	const cap_value_t value = CAP_DAC_READ_SEARCH;
+	cap_t caps = cap_get_proc();
+
+	assert_non_null(caps);
+	assert_int_equal(cap_set_flag(caps, CAP_EFFECTIVE, 1, &value, CAP_CLEAR), 0);
+	assert_int_equal(cap_set_proc(caps), 0);
+	cap_free(caps);
+}
+
+bool fs_client_has_handles(void)
+{
+	union {
+		struct file_handle h;
+		char room[sizeof(struct file_handle) + MAX_HANDLE_SZ];
+	} u = { .h.handle_bytes = MAX_HANDLE_SZ };
+	const char *tmp = getenv("TMPDIR");
+	_cleanup_close_ int dir = open(tmp ? tmp : "/tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_close_ int again = -EBADF;
+	int mount;
+
+	assert_true(dir >= 0);
+	if (name_to_handle_at(dir, "", &u.h, &mount, AT_EMPTY_PATH) < 0)
+		return false;
+	again = open_by_handle_at(dir, &u.h, O_PATH | O_CLOEXEC);
+	return again >= 0;
 }
 
 void fs_client_start(struct fs_client *c, const struct vfs_config *config)
@@ -106,7 +136,7 @@ static unsigned split(uint8_t *buf, size_t len, struct iovec *iov, unsigned max)
  */
 ssize_t fs_client_raw(struct fs_client *c, const void *in, size_t in_len, size_t out_len)
 {
-	static void *kept[64];
+	static void *kept[1024];
 	static unsigned n_kept;
 	struct iovec iov_in[1100], iov_out[1100];
 	uint8_t *in_copy = malloc(in_len + !in_len), *out_copy = malloc(out_len + !out_len);

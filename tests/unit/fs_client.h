@@ -40,6 +40,11 @@ void fs_client_stop(struct fs_client *c);
 void fs_client_make_dir(struct fs_client *c);
 void fs_client_remove_dir(struct fs_client *c);
 
+/* From now on this process can't use file handles: it gives CAP_DAC_READ_SEARCH up. */
+void fs_client_no_handles(void);
+/* Whether file handles work for this process in the temporary directory. */
+bool fs_client_has_handles(void);
+
 /* A request with a body in two parts. Returns 0 or the error of the reply (negative). */
 int fs_client_call(struct fs_client *c, uint32_t opcode, uint64_t nodeid, const void *arg, size_t arg_len,
 		   const void *rest, size_t rest_len);

@@ -149,6 +149,267 @@ static void node_ids_are_forgotten_and_go_stale(void **state)
 	assert_int_equal(fs_client_getattr(c, 1000000, &attr), -ESTALE);
 }
 
+static int name_call(struct fs_client *c, uint32_t opcode, uint64_t parent, const char *name)
+{
+	return fs_client_call(c, opcode, parent, name, strlen(name) + 1, NULL, 0);
+}
+
+static int mknod_call(struct fs_client *c, uint64_t parent, const char *name, uint32_t mode, uint32_t rdev,
+		      uint32_t mask, struct fuse_entry_out *ret)
+{
+	struct fuse_mknod_in in = { .mode = mode, .rdev = rdev, .umask = mask };
+	int r = fs_client_call(c, FUSE_MKNOD, parent, &in, sizeof(in), name, strlen(name) + 1);
+
+	if (r == 0)
+		memcpy(ret, fs_client_reply(c), sizeof(*ret));
+	return r;
+}
+
+static int rename_call(struct fs_client *c, uint64_t from, const char *name, uint64_t to, const char *name2,
+		       uint32_t flags)
+{
+	struct fuse_rename2_in in = { .newdir = to, .flags = flags };
+	char names[600];
+	size_t len = (size_t)snprintf(names, sizeof(names), "%s%c%s", name, 0, name2) + 1;
+
+	return fs_client_call(c, FUSE_RENAME2, from, &in, sizeof(in), names, len);
+}
+
+static void nodes_of_all_kinds_are_made_and_removed(void **state)
+{
+	struct fs_client *c = *state;
+	struct fuse_entry_out e;
+	struct fuse_link_in link_in;
+	uint64_t rw = fs_client_rw(c);
+	struct stat st;
+
+	assert_int_equal(fs_client_mkdir(c, rw, "d", 01755, &e), 0);
+	assert_int_equal(e.attr.mode, S_IFDIR | 01755);
+	assert_int_equal(e.attr.flags, 0);
+	assert_int_equal(fs_client_mkdir(c, rw, "d", 0755, &e), -EEXIST);
+	assert_int_equal(mknod_call(c, rw, "reg", S_IFREG | 0640, 0, 0, &e), 0);
+	assert_int_equal(e.attr.mode, S_IFREG | 0640);
+	link_in.oldnodeid = e.nodeid;
+	assert_int_equal(mknod_call(c, rw, "fifo", S_IFIFO | 0600, 0, 0, &e), 0);
+	assert_int_equal(e.attr.mode, S_IFIFO | 0600);
+	assert_int_equal(mknod_call(c, rw, "sock", S_IFSOCK | 0600, 0, 0, &e), 0);
+	assert_int_equal(mknod_call(c, rw, "dir", S_IFDIR | 0700, 0, 0, &e), -EINVAL);
+	assert_int_equal(fs_client_call(c, FUSE_SYMLINK, rw, "ln\0../../target", 16, NULL, 0), 0);
+	assert_int_equal(lstat(host(c, "ln"), &st), 0);
+	assert_true(S_ISLNK(st.st_mode));
+	assert_int_equal(fs_client_call(c, FUSE_SYMLINK, rw, "l2\0target", 9, NULL, 0), -EINVAL);
+	assert_int_equal(fs_client_call(c, FUSE_LINK, rw, &link_in, sizeof(link_in), "reg2", 5), 0);
+	memcpy(&e, fs_client_reply(c), sizeof(e));
+	assert_int_equal(e.nodeid, link_in.oldnodeid);
+	assert_int_equal(e.attr.nlink, 2);
+	/* A symlink itself can be linked; what it points at is not. */
+	assert_int_equal(fs_client_lookup(c, rw, "ln", &e), 0);
+	link_in.oldnodeid = e.nodeid;
+	assert_int_equal(fs_client_call(c, FUSE_LINK, rw, &link_in, sizeof(link_in), "ln2", 4), 0);
+	assert_int_equal(lstat(host(c, "ln2"), &st), 0);
+	assert_true(S_ISLNK(st.st_mode));
+
+	assert_int_equal(name_call(c, FUSE_RMDIR, rw, "reg"), -ENOTDIR);
+	assert_int_equal(name_call(c, FUSE_UNLINK, rw, "d"), -EISDIR);
+	assert_int_equal(name_call(c, FUSE_UNLINK, rw, "reg"), 0);
+	assert_int_equal(name_call(c, FUSE_UNLINK, rw, "reg"), -ENOENT);
+	assert_int_equal(name_call(c, FUSE_RMDIR, rw, "d"), 0);
+	assert_int_equal(access(host(c, "d"), F_OK), -1);
+}
+
+static void device_numbers_keep_their_parts(void **state)
+{
+	struct fs_client *c = *state;
+	struct fuse_entry_out e;
+	/* new_encode_dev() of 0x123:0x45678 */
+	uint32_t rdev = 0x78 | 0x123 << 8 | 0x456 << 20;
+	struct stat st;
+	int r = mknod_call(c, fs_client_rw(c), "dev", S_IFCHR | 0600, rdev, 0, &e);
+
+	if (r == -EPERM)
+		skip(); /* no CAP_MKNOD here */
+	assert_int_equal(r, 0);
+	assert_int_equal(e.attr.rdev, rdev);
+	assert_int_equal(stat(host(c, "dev"), &st), 0);
+	assert_int_equal(major(st.st_rdev), 0x123);
+	assert_int_equal(minor(st.st_rdev), 0x45678);
+}
+
+static void what_is_no_file_or_directory_is_never_opened(void **state)
+{
+	struct fs_client *c = *state;
+	struct fuse_entry_out e;
+	uint64_t fh, rw = fs_client_rw(c);
+
+	/* Opening the FIFO would block for ever. */
+	assert_int_equal(mkfifo(host(c, "fifo"), 0600), 0);
+	assert_int_equal(fs_client_lookup(c, rw, "fifo", &e), 0);
+	assert_int_equal(fs_client_open(c, e.nodeid, O_RDONLY, &fh), -EINVAL);
+	assert_int_equal(fs_client_open(c, e.nodeid, O_RDWR | O_TRUNC, &fh), -EINVAL);
+	assert_int_equal(fs_client_create(c, rw, "fifo", O_RDONLY, 0600, &e, &fh), -ESTALE);
+	assert_int_equal(fs_client_lookup(c, rw, "fifo", &e), 0);
+	struct fuse_setattr_in set = { .valid = FATTR_SIZE };
+	assert_int_equal(fs_client_call(c, FUSE_SETATTR, e.nodeid, &set, sizeof(set), NULL, 0), -EINVAL);
+	struct fuse_open_in in = { .flags = O_RDONLY };
+	assert_int_equal(fs_client_call(c, FUSE_OPENDIR, e.nodeid, &in, sizeof(in), NULL, 0), -ENOTDIR);
+	assert_int_equal(fs_client_open(c, rw, O_RDONLY, &fh), -EISDIR);
+}
+
+static void a_type_that_changed_under_a_name_is_noticed(void **state)
+{
+	struct fs_client *c = *state;
+	struct fuse_entry_out e, e2;
+	struct fuse_attr attr;
+	uint64_t rw = fs_client_rw(c), fh;
+
+	host_file(c, "f", "x");
+	assert_int_equal(fs_client_lookup(c, rw, "f", &e), 0);
+	assert_int_equal(unlink(host(c, "f")), 0);
+	assert_int_equal(mkfifo(host(c, "f"), 0600), 0);
+	/* The node is the deleted file, never the FIFO. */
+	assert_int_equal(fs_client_open(c, e.nodeid, O_RDONLY, &fh) == 0 &&
+				 fs_client_getattr(c, e.nodeid, &attr) == 0 && !S_ISREG(attr.mode),
+			 0);
+	assert_int_equal(fs_client_lookup(c, rw, "f", &e2), 0);
+	assert_true(S_ISFIFO(e2.attr.mode));
+	assert_int_not_equal(e.nodeid, e2.nodeid);
+}
+
+static void renames_with_each_flag(void **state)
+{
+	struct fs_client *c = *state;
+	struct fuse_entry_out d, e, e2;
+	uint64_t rw = fs_client_rw(c), ro = fs_client_ro(c);
+	struct stat st;
+	int r;
+
+	host_file(c, "a", "a");
+	host_file(c, "b", "bb");
+	assert_int_equal(fs_client_mkdir(c, rw, "d", 0755, &d), 0);
+	assert_int_equal(fs_client_lookup(c, rw, "a", &e), 0);
+	assert_int_equal(rename_call(c, rw, "a", d.nodeid, "a2", 0), 0);
+	assert_int_equal(fs_client_lookup(c, d.nodeid, "a2", &e2), 0);
+	assert_int_equal(e.nodeid, e2.nodeid);
+	assert_int_equal(rename_call(c, d.nodeid, "a2", rw, "b", RENAME_NOREPLACE), -EEXIST);
+	assert_int_equal(rename_call(c, d.nodeid, "a2", rw, "b", RENAME_EXCHANGE), 0);
+	assert_int_equal(stat(host(c, "b"), &st), 0);
+	assert_int_equal(st.st_size, 1);
+	assert_int_equal(rename_call(c, d.nodeid, "a2", rw, "b", RENAME_EXCHANGE | RENAME_NOREPLACE),
+			 -EINVAL);
+	assert_int_equal(rename_call(c, d.nodeid, "a2", rw, "b", 8), -EINVAL);
+	assert_int_equal(rename_call(c, d.nodeid, "none", rw, "x", 0), -ENOENT);
+	assert_int_equal(rename_call(c, rw, "b", e.nodeid, "x", 0), -ENOTDIR);
+	assert_int_equal(rename_call(c, rw, "b", 12345, "x", 0), -ESTALE);
+	assert_int_equal(rename_call(c, rw, "b", rw, "..", 0), -EINVAL);
+	/* Into another share, and out of a read-only one. */
+	assert_int_equal(rename_call(c, rw, "b", ro, "x", 0), -EXDEV);
+	assert_int_equal(rename_call(c, rw, "b", FUSE_ROOT_ID, "x", 0), -EXDEV);
+	assert_int_equal(rename_call(c, ro, "b", rw, "x", 0), -EROFS);
+	/* What an overlay's upper layer does. */
+	r = rename_call(c, rw, "b", rw, "b2", RENAME_WHITEOUT);
+	if (r == 0) {
+		assert_int_equal(fs_client_lookup(c, rw, "b", &e), 0);
+		assert_true(S_ISCHR(e.attr.mode));
+		assert_int_equal(e.attr.rdev, 0);
+	} else {
+		assert_true(r == -EINVAL || r == -EPERM);
+	}
+}
+
+static void new_files_belong_to_the_caller(void **state)
+{
+	struct fs_client *c = *state;
+	struct fuse_entry_out d, e;
+	uint64_t rw = fs_client_rw(c), fh;
+	struct stat st;
+
+	if (geteuid() != 0)
+		skip();
+	/* A directory that only root may write: the guest's kernel has checked, the host does not again. */
+	assert_int_equal(fs_client_mkdir(c, rw, "d", 0700, &d), 0);
+	c->uid = 1234;
+	c->gid = 2345;
+	assert_int_equal(fs_client_create(c, d.nodeid, "f", O_RDWR, 0644, &e, &fh), 0);
+	assert_int_equal(e.attr.uid, 1234);
+	assert_int_equal(e.attr.gid, 2345);
+	assert_int_equal(fs_client_mkdir(c, d.nodeid, "sub", 0755, &e), 0);
+	assert_int_equal(e.attr.uid, 1234);
+	assert_int_equal(mknod_call(c, d.nodeid, "p", S_IFIFO | 0644, 0, 0, &e), 0);
+	assert_int_equal(e.attr.gid, 2345);
+	assert_int_equal(fs_client_call(c, FUSE_SYMLINK, d.nodeid, "l\0t", 4, NULL, 0), 0);
+	assert_int_equal(lstat(host(c, "d/l"), &st), 0);
+	assert_int_equal(st.st_uid, 1234);
+	/* And the thread is itself again. */
+	c->uid = c->gid = 0;
+	assert_int_equal(fs_client_mkdir(c, d.nodeid, "roots", 0755, &e), 0);
+	assert_int_equal(e.attr.uid, 0);
+	/* A set-group-ID directory hands its group down. */
+	assert_int_equal(chown(host(c, "d"), 0, 777), 0);
+	assert_int_equal(chmod(host(c, "d"), 02755), 0);
+	c->uid = 1234;
+	c->gid = 2345;
+	assert_int_equal(fs_client_mkdir(c, d.nodeid, "sub2", 0755, &e), 0);
+	assert_int_equal(e.attr.gid, 777);
+	assert_int_equal(e.attr.mode & 07000, 02000);
+	assert_int_equal(fs_client_create(c, d.nodeid, "f2", O_RDWR, 0644, &e, &fh), 0);
+	assert_int_equal(e.attr.gid, 777);
+	c->uid = c->gid = 0;
+}
+
+static void the_umask_is_the_callers(void **state)
+{
+	struct fs_client *c = *state;
+	struct fuse_entry_out e;
+	uint64_t rw = fs_client_rw(c);
+
+	assert_int_equal(mknod_call(c, rw, "f1", S_IFREG | 0666, 0, 027, &e), 0);
+	assert_int_equal(e.attr.mode & 07777, 0640);
+	assert_int_equal(mknod_call(c, rw, "f2", S_IFREG | 0666, 0, 0, &e), 0);
+	assert_int_equal(e.attr.mode & 07777, 0666);
+	/* A driver that applies the umask itself. */
+	c->init_flags = FUSE_ASYNC_READ;
+	assert_int_equal(fs_client_init(c), 0);
+	assert_int_equal(mknod_call(c, fs_client_rw(c), "f3", S_IFREG | 0666, 0, 027, &e), 0);
+	assert_int_equal(e.attr.mode & 07777, 0666);
+}
+
+static void a_second_init_forgets_everything(void **state)
+{
+	struct fs_client *c = *state;
+	struct fuse_entry_out e;
+	struct fuse_attr attr;
+	uint64_t rw = fs_client_rw(c), fh;
+	char byte;
+
+	assert_int_equal(fs_client_create(c, rw, "f", O_RDWR, 0644, &e, &fh), 0);
+	assert_int_equal(fs_client_init(c), 0);
+	assert_int_equal(fs_client_getattr(c, e.nodeid, &attr), -ESTALE);
+	assert_int_equal(fs_client_getattr(c, rw, &attr), 0);
+	assert_int_equal(fs_client_lookup(c, rw, "f", &e), 0);
+	assert_int_equal(fs_client_read(c, e.nodeid, fh, 0, &byte, 1), -EBADF);
+	assert_int_equal(fs_client_call(c, FUSE_DESTROY, 0, NULL, 0, NULL, 0), 0);
+	assert_int_equal(fs_client_getattr(c, rw, &attr), -ENOTCONN);
+	assert_int_equal(fs_client_init(c), 0);
+	assert_int_equal(fs_client_getattr(c, rw, &attr), 0);
+}
+
+static void a_single_file_is_a_share(void **state)
+{
+	struct fs_client *c = *state;
+	struct fuse_entry_out e;
+	uint64_t fh;
+	char text[16];
+
+	assert_int_equal(fs_client_lookup(c, FUSE_ROOT_ID, "file", &e), 0);
+	assert_int_equal(fs_client_open(c, e.nodeid, O_RDWR, &fh), 0);
+	assert_int_equal(fs_client_read(c, e.nodeid, fh, 0, text, sizeof(text)), 6);
+	assert_memory_equal(text, "single", 6);
+	assert_int_equal(fs_client_write(c, e.nodeid, fh, 0, "S", 1, 0, 0), 1);
+	assert_int_equal(fs_client_release(c, e.nodeid, fh), 0);
+	assert_int_equal(fs_client_lookup(c, e.nodeid, "x", &e), -ENOTDIR);
+	assert_int_equal(name_call(c, FUSE_UNLINK, FUSE_ROOT_ID, "file"), -EROFS);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -156,7 +417,21 @@ int main(void)
 		cmocka_unit_test_setup_teardown(names_that_are_no_component_are_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_symlink_is_never_followed, setup, teardown),
 		cmocka_unit_test_setup_teardown(node_ids_are_forgotten_and_go_stale, setup, teardown),
+		cmocka_unit_test_setup_teardown(nodes_of_all_kinds_are_made_and_removed, setup, teardown),
+		cmocka_unit_test_setup_teardown(device_numbers_keep_their_parts, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_is_no_file_or_directory_is_never_opened, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(a_type_that_changed_under_a_name_is_noticed, setup, teardown),
+		cmocka_unit_test_setup_teardown(renames_with_each_flag, setup, teardown),
+		cmocka_unit_test_setup_teardown(new_files_belong_to_the_caller, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_umask_is_the_callers, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_second_init_forgets_everything, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_single_file_is_a_share, setup, teardown),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	/* Once with nodes held by file handle, if we may, and once by descriptor. */
+	int failed = cmocka_run_group_tests(tests, NULL, NULL);
+
+	fs_client_no_handles();
+	return failed + cmocka_run_group_tests(tests, NULL, NULL);
 }
