@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * message: what vrun and vrun-vmm say to each other, one JSON object a packet on
+ * a SOCK_SEQPACKET socket, descriptors beside it.
+ *
+ * Two kinds of connection: the sync socket, a pair that vrun-vmm is born with
+ * (launch.h), and connections to the control socket ROOT/ID/control (control.h).
+ *
+ * vrun does not trust vrun-vmm, which may have been taken over by its guest: sizes
+ * and types are checked, and no descriptor is taken from it but where one is due.
+ */
+#ifndef VRUN_RUNTIME_MESSAGE_H
+#define VRUN_RUNTIME_MESSAGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct err;
+
+enum message_type {
+	/* to vrun-vmm, sync socket */
+	MESSAGE_LAUNCH, /* text: launch parameters; descriptors as launch.h says */
+	MESSAGE_RELEASE, /* vrun goes, the container stays */
+
+	/* to vrun-vmm, control socket; each is answered by OK or ERROR */
+	MESSAGE_START,
+	MESSAGE_KILL, /* number: the signal; flag: all processes */
+	MESSAGE_EXEC, /* control.h */
+	MESSAGE_PAUSE,
+	MESSAGE_RESUME,
+	MESSAGE_RESIZE, /* rows, cols; on a connection that did EXEC: that process's terminal */
+
+	/* from vrun-vmm */
+	MESSAGE_OK,
+	MESSAGE_ERROR, /* text, number: positive errno; status: the exit status it stands for */
+	MESSAGE_CREATED, /* sync: the container's process waits for start */
+	MESSAGE_STARTED, /* execve() succeeded */
+	MESSAGE_EXITED, /* status: exit status, 128 + n for a signal */
+
+	MESSAGE_TYPES,
+};
+
+enum { MESSAGE_TEXT_MAX = 16 << 10, MESSAGE_FDS_MAX = 10 };
+
+struct message {
+	enum message_type type;
+	int number;
+	int status;
+	bool flag;
+	uint16_t rows, cols;
+	const char *text; /* to send: borrowed; received: owned, see message_done() */
+	int fds[MESSAGE_FDS_MAX]; /* to send: borrowed; received: owned; -EBADF: none */
+	size_t n_fds;
+};
+
+/* 0, or -errno (-EPIPE: the peer is gone). */
+int message_send(int sock, const struct message *msg);
+
+/*
+ * Receive one. 0: *ret is the caller's, end it with message_done(). -ENODATA: end of file.
+ * -EAGAIN: nothing there on a non-blocking socket. -EPROTO: not one of ours.
+ */
+int message_recv(int sock, struct message *ret);
+void message_done(struct message *msg);
+#define _cleanup_message_ __attribute__((cleanup(message_done)))
+
+/* Take descriptor `i` of a received message; -EBADF when it has none. */
+int message_take_fd(struct message *msg, size_t i);
+
+#endif

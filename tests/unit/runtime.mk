@@ -1,0 +1,4 @@
+unit_TESTS += test_store test_message test_text
+test_store_SRC := tests/unit/test_store.c
+test_message_SRC := tests/unit/test_message.c
+test_text_SRC := tests/unit/test_text.c
