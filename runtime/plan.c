@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* plan: put the parts together. See plan.h. */
+#include "runtime/plan.h"
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "oci/seccomp.h"
+#include "oci/spec.h"
+#include "runtime/config.h"
+#include "runtime/image.h"
+
+#include <string.h>
+#include <sys/random.h>
+
+/* The guest's vsock address. Streams never leave vrun-vmm, so every VM can have the same. */
+enum { GUEST_CID = 3 };
+
+static int set_string(char **field, const char *value, struct err *err)
+{
+	if (!value)
+		return 0;
+	*field = strdup(value);
+	return *field ? 0 : err_set(err, -ENOMEM, "out of memory");
+}
+
+static int plan_vm(const struct plan_input *input, struct plan *plan, struct err *err)
+{
+	const struct config *config = input->config;
+	struct vm_spec *vm = plan->vm;
+	int r;
+
+	vm->engine = image_choose_engine(config);
+	vm->cid = GUEST_CID;
+	vm->debug = input->debug;
+	plan_size(config, plan->config, vm);
+	r = image_find(config, &vm->kernel, &vm->initrd, err);
+	if (r == 0)
+		r = set_string(&vm->id, input->id, err);
+	if (r == 0)
+		r = set_string(&vm->cmdline, config->kernel_params, err);
+	if (r == 0)
+		r = set_string(&vm->console_path, input->console_path, err);
+	if (r == 0)
+		r = set_string(&vm->qemu_path, config->qemu_path, err);
+	if (r == 0)
+		r = set_string(&vm->qemu_accel, config->qemu_accel, err);
+	return r;
+}
+
+/* No process of the guest can guess one. Small ones are the agent's, -1U means any (virtio 1.2 §5.10.4). */
+static bool port_is_usable(uint32_t port)
+{
+	return port > UINT16_MAX && port != UINT32_MAX;
+}
+
+int plan_stdio(const struct oci_process *process, struct agent_stdio *ret)
+{
+	struct agent_stdio stdio = { 0 };
+	uint32_t ports[3];
+
+	do {
+		if (getrandom(ports, sizeof(ports), 0) != sizeof(ports))
+			return -EIO;
+	} while (!port_is_usable(ports[0]) || !port_is_usable(ports[1]) || !port_is_usable(ports[2]) ||
+		 ports[0] == ports[1] || ports[1] == ports[2] || ports[0] == ports[2]);
+
+	stdio.stdin_port = ports[0];
+	if (!process->terminal) {
+		stdio.stdout_port = ports[1];
+		stdio.stderr_port = ports[2];
+	} else if (process->has_console_size) {
+		stdio.rows = process->console_height;
+		stdio.cols = process->console_width;
+	}
+	*ret = stdio;
+	return 0;
+}
+
+int plan_new(const struct plan_input *input, struct oci_spec *take_spec, struct plan **ret, struct err *err)
+{
+	_cleanup_plan_ struct plan *plan = calloc(1, sizeof(*plan));
+	int r;
+
+	if (plan) {
+		plan->config = take_spec;
+		plan->vm = calloc(1, sizeof(*plan->vm));
+	} else {
+		oci_spec_free(take_spec);
+	}
+	if (!plan || !plan->vm)
+		return err_set(err, -ENOMEM, "out of memory");
+
+	r = plan_check(plan->config, err);
+	if (r == 0)
+		r = plan_mounts(input->bundle, input->config->cache, plan->config, plan->vm, &plan->rootfs,
+				err);
+	if (r == 0)
+		r = oci_seccomp_compile(&plan->config->linux_.seccomp, &plan->bpf, &plan->bpf_len,
+					&plan->seccomp_flags, err);
+	if (r == 0)
+		r = plan_vm(input, plan, err);
+	if (r < 0)
+		return r;
+	r = vm_spec_check(plan->vm, err);
+	if (r < 0)
+		return err_wrap(err, r, "the VM");
+	r = plan_stdio(&plan->config->process, &plan->stdio);
+	if (r < 0)
+		return err_set_errno(err, r, "random numbers");
+	*ret = TAKE_PTR(plan);
+	return 0;
+}
+
+void plan_free(struct plan *plan)
+{
+	if (!plan)
+		return;
+	vm_spec_free(plan->vm);
+	oci_spec_free(plan->config);
+	free(plan->bpf);
+	free(plan->rootfs);
+	free(plan);
+}
+
+int plan_create_text(const struct plan *plan, bool start, char **ret_text, size_t *ret_len)
+{
+	const struct agent_create msg = {
+		.config = plan->config,
+		.stdio = plan->stdio,
+		.start = start,
+	};
+
+	return agent_create_write(&msg, ret_text, ret_len);
+}

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* plan_check: what a container in a VM can't have is refused by its JSON path. See plan.h. */
+#include "runtime/plan.h"
+
+#include "base/err.h"
+#include "base/log.h"
+#include "oci/spec.h"
+
+#include <errno.h>
+#include <string.h>
+
+static int check_namespaces(const struct oci_linux *linux_, struct err *err)
+{
+	for (unsigned i = 0; i < OCI_NS_COUNT; i++) {
+		const struct oci_namespace *ns = &linux_->namespaces[i];
+		const char *name = oci_namespace_name((enum oci_namespace_type)i);
+
+		if (!ns->wanted || !ns->path)
+			continue;
+		if (i == OCI_NS_NETWORK)
+			return err_set(err, -ENOTSUP,
+				       "linux.namespaces[network].path: joining a network namespace is not "
+				       "supported yet (%s)",
+				       ns->path);
+		return err_set(
+			err, -ENOTSUP,
+			"linux.namespaces[%s].path: a VM's processes can't join a namespace of the host (%s)",
+			name, ns->path);
+	}
+	if (!linux_->namespaces[OCI_NS_NETWORK].wanted)
+		return err_set(
+			err, -ENOTSUP,
+			"linux.namespaces: there is no network namespace, which means the host's network; "
+			"a VM can't have that");
+	return 0;
+}
+
+static int check_process(const struct oci_process *process)
+{
+	/*
+	 * As on a system without these modules: runc ignores a label there. The
+	 * guest's kernel has no policy of the host's.
+	 */
+	if (process->apparmor_profile)
+		log_info("process.apparmorProfile: ignored, the guest has no AppArmor policy");
+	if (process->selinux_label)
+		log_info("process.selinuxLabel: ignored, the guest has no SELinux policy");
+	return 0;
+}
+
+/* Nodes of a host's disk would be another disk, or none, in the guest. */
+static int check_devices(const struct oci_linux *linux_, struct err *err)
+{
+	for (size_t i = 0; i < linux_->n_devices; i++) {
+		if (linux_->devices[i].type == 'b')
+			return err_set(
+				err, -ENOTSUP,
+				"linux.devices[%zu]: block device %s of the host can't be passed through", i,
+				linux_->devices[i].path);
+	}
+	return 0;
+}
+
+int plan_check(const struct oci_spec *spec, struct err *err)
+{
+	int r;
+
+	if (spec->foreign_platforms.n)
+		return err_set(err, -ENOTSUP, "%s: containers of this platform are not supported",
+			       spec->foreign_platforms.v[0]);
+	if (!spec->has_process)
+		return err_set(err, -EINVAL, "process: is missing");
+	if (!spec->has_root)
+		return err_set(err, -EINVAL, "root: is missing");
+	if (!spec->has_linux)
+		return err_set(err, -EINVAL, "linux: is missing");
+	if (spec->linux_.has_intel_rdt)
+		return err_set(err, -ENOTSUP, "linux.intelRdt: not supported");
+	r = check_namespaces(&spec->linux_, err);
+	if (r == 0)
+		r = check_devices(&spec->linux_, err);
+	if (r == 0)
+		r = check_process(&spec->process);
+	return r;
+}

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* plan_mounts: the root and the bind mounts become shares of the VM. See plan.h. */
+#include "runtime/plan.h"
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "oci/spec.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+/* The path that a container names: against the bundle unless absolute, symlinks resolved on the host. */
+static int resolve(const char *bundle, const char *path, char **ret)
+{
+	_cleanup_free_ char *joined = NULL;
+
+	if (path[0] != '/') {
+		if (asprintf(&joined, "%s/%s", bundle, path) < 0) {
+			joined = NULL;
+			return -ENOMEM;
+		}
+		path = joined;
+	}
+	*ret = realpath(path, NULL);
+	return *ret ? 0 : -errno;
+}
+
+static struct vm_share *find_share(struct vm_spec *vm, const char *path)
+{
+	for (size_t i = 0; i < vm->n_shares; i++) {
+		if (!strcmp(vm->shares[i].path, path))
+			return &vm->shares[i];
+	}
+	return NULL;
+}
+
+/* A share of `take_path`, new or one that is there already, which then serves both. */
+static int add_share(struct vm_spec *vm, const char *name, char *take_path, bool readonly,
+		     enum vm_share_cache cache, struct vm_share **ret)
+{
+	_cleanup_free_ char *path = take_path;
+	struct vm_share *share = find_share(vm, path);
+
+	if (share) {
+		share->readonly = share->readonly && readonly;
+		*ret = share;
+		return 0;
+	}
+	share = realloc(vm->shares, (vm->n_shares + 1) * sizeof(*share));
+	if (!share)
+		return -ENOMEM;
+	vm->shares = share;
+	share += vm->n_shares;
+	*share = (struct vm_share){ .name = strdup(name), .readonly = readonly, .cache = cache };
+	if (!share->name)
+		return -ENOMEM;
+	share->path = TAKE_PTR(path);
+	vm->n_shares++;
+	*ret = share;
+	return 0;
+}
+
+static int set_guest_path(char **field, const struct vm_share *share)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), AGENT_SHARE_DIR "/%s", share->name);
+	return oci_string_set(field, path);
+}
+
+static bool has_option(const struct oci_mount *m, const char *option)
+{
+	for (size_t i = 0; i < m->options.n; i++) {
+		if (!strcmp(m->options.v[i], option))
+			return true;
+	}
+	return false;
+}
+
+/* As runc: the option makes it a bind mount, whatever the type says. */
+bool plan_is_bind(const struct oci_mount *m)
+{
+	return (m->type && !strcmp(m->type, "bind")) || has_option(m, "bind") || has_option(m, "rbind");
+}
+
+static bool is_readonly(const struct oci_mount *m)
+{
+	bool readonly = false;
+
+	for (size_t i = 0; i < m->options.n; i++) {
+		if (!strcmp(m->options.v[i], "ro") || !strcmp(m->options.v[i], "rro"))
+			readonly = true;
+		else if (!strcmp(m->options.v[i], "rw") || !strcmp(m->options.v[i], "rrw"))
+			readonly = false;
+	}
+	return readonly;
+}
+
+/* The character devices that are the same in every Linux, so that the guest's own can stand for the host's. */
+static const char *common_device(dev_t dev)
+{
+	static const struct {
+		unsigned major, minor;
+		const char *path;
+	} devices[] = {
+		/* Linux, Documentation/admin-guide/devices.txt */
+		{ 1, 3, "/dev/null" },	     { 1, 5, "/dev/zero" },    { 1, 7, "/dev/full" },
+		{ 1, 8, "/dev/random" },     { 1, 9, "/dev/urandom" }, { 5, 0, "/dev/tty" },
+		{ 10, 200, "/dev/net/tun" }, { 10, 229, "/dev/fuse" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(devices); i++) {
+		if (dev == makedev(devices[i].major, devices[i].minor))
+			return devices[i].path;
+	}
+	return NULL;
+}
+
+/* Sets *ret_guest to the guest's own node for a device that needs no share. */
+static int check_source(const char *source, size_t i, const char **ret_guest, struct err *err)
+{
+	struct stat st;
+
+	*ret_guest = NULL;
+	if (stat(source, &st) < 0)
+		return err_set_errno(err, -errno, "mounts[%zu].source: %s", i, source);
+	switch (st.st_mode & S_IFMT) {
+	case S_IFDIR:
+	case S_IFREG:
+	/* A pipe joins processes of the guest; with one on the host it has only the name in common. */
+	case S_IFIFO:
+		return 0;
+	case S_IFSOCK:
+		return err_set(
+			err, -ENOTSUP,
+			"mounts[%zu].source: %s is a socket, and sockets of the host can't be reached from a "
+			"VM yet",
+			i, source);
+	case S_IFCHR:
+		*ret_guest = common_device(st.st_rdev);
+		if (*ret_guest)
+			return 0;
+		break;
+	}
+	return err_set(err, -ENOTSUP,
+		       "mounts[%zu].source: %s is a device of the host, which a VM doesn't have", i, source);
+}
+
+static int plan_bind(const char *bundle, enum vm_share_cache cache, struct oci_mount *m, size_t i,
+		     struct vm_spec *vm, struct err *err)
+{
+	_cleanup_free_ char *path = NULL;
+	struct vm_share *share;
+	const char *guest;
+	char name[32];
+	int r;
+
+	if (!m->source || !m->source[0])
+		return err_set(err, -EINVAL, "mounts[%zu].source: a bind mount needs one", i);
+	if (m->uid_mappings.n || m->gid_mappings.n)
+		return err_set(err, -ENOTSUP, "mounts[%zu].%s: id-mapped mounts are not supported", i,
+			       m->uid_mappings.n ? "uidMappings" : "gidMappings");
+	r = resolve(bundle, m->source, &path);
+	if (r < 0)
+		return err_set_errno(err, r, "mounts[%zu].source: %s", i, m->source);
+	r = check_source(path, i, &guest, err);
+	if (r < 0)
+		return r;
+	if (guest) {
+		r = oci_string_set(&m->source, guest);
+		return r < 0 ? err_set(err, r, "out of memory") : 0;
+	}
+	if (vm->n_shares >= VM_SHARES_MAX)
+		return err_set(err, -E2BIG, "mounts[%zu]: more than %d bind mounts", i, VM_SHARES_MAX - 1);
+	snprintf(name, sizeof(name), "m%zu", i);
+	r = add_share(vm, name, TAKE_PTR(path), is_readonly(m), cache, &share);
+	if (r == 0)
+		r = set_guest_path(&m->source, share);
+	return r < 0 ? err_set(err, r, "out of memory") : 0;
+}
+
+static int plan_root(const char *bundle, enum vm_share_cache cache, struct oci_spec *spec, struct vm_spec *vm,
+		     char **ret_rootfs, struct err *err)
+{
+	_cleanup_free_ char *path = NULL;
+	_cleanup_free_ char *rootfs = NULL;
+	struct vm_share *share;
+	struct stat st;
+	int r;
+
+	r = resolve(bundle, spec->root.path, &path);
+	if (r < 0 || stat(path, &st) < 0)
+		return err_set_errno(err, r < 0 ? r : -errno, "root.path: %s", spec->root.path);
+	if (!S_ISDIR(st.st_mode))
+		return err_set(err, -ENOTDIR, "root.path: %s is not a directory", path);
+	rootfs = strdup(path);
+	r = rootfs ? 0 : -ENOMEM;
+	if (r == 0)
+		r = add_share(vm, "root", TAKE_PTR(path), spec->root.readonly, cache, &share);
+	if (r == 0)
+		r = set_guest_path(&spec->root.path, share);
+	if (r < 0)
+		return err_set(err, r, "out of memory");
+	*ret_rootfs = TAKE_PTR(rootfs);
+	return 0;
+}
+
+int plan_mounts(const char *bundle, enum vm_share_cache cache, struct oci_spec *spec, struct vm_spec *vm,
+		char **ret_rootfs, struct err *err)
+{
+	_cleanup_free_ char *rootfs = NULL;
+	int r;
+
+	r = plan_root(bundle, cache, spec, vm, &rootfs, err);
+	for (size_t i = 0; r == 0 && i < spec->n_mounts; i++) {
+		if (plan_is_bind(&spec->mounts[i]))
+			r = plan_bind(bundle, cache, &spec->mounts[i], i, vm, err);
+	}
+	if (r < 0)
+		return r;
+	*ret_rootfs = TAKE_PTR(rootfs);
+	return 0;
+}

@@ -1,0 +1,418 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* plan: shares from root and mounts, sizes, mount points, and what is refused. */
+#include "tests/unit/test.h"
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/fd.h"
+#include "oci/spec.h"
+#include "runtime/config.h"
+#include "runtime/mountpoints.h"
+#include "runtime/plan.h"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/sysinfo.h>
+#include <sys/sysmacros.h>
+#include <sys/un.h>
+
+static char bundle[64];
+
+static void in_bundle(char path[static 256], const char *name)
+{
+	snprintf(path, 256, "%s/%s", bundle, name);
+}
+
+static void make_dir(const char *name)
+{
+	char path[256];
+
+	in_bundle(path, name);
+	assert_int_equal(mkdir(path, 0755), 0);
+}
+
+static void make_file(const char *name)
+{
+	char path[256];
+
+	in_bundle(path, name);
+	assert_int_equal(file_write_atomic(AT_FDCWD, path, "x", 1, 0644), 0);
+}
+
+static void make_link(const char *target, const char *name)
+{
+	char path[256];
+
+	in_bundle(path, name);
+	assert_int_equal(symlink(target, path), 0);
+}
+
+static bool is_there(const char *name, mode_t type)
+{
+	char path[256];
+	struct stat st;
+
+	in_bundle(path, name);
+	return lstat(path, &st) == 0 && (st.st_mode & S_IFMT) == type;
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	strcpy(bundle, "/tmp/vrun-test-plan-XXXXXX");
+	assert_non_null(mkdtemp(bundle));
+	make_dir("rootfs");
+	make_dir("data");
+	make_file("file");
+	make_link("data", "link");
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	return dir_remove_all(AT_FDCWD, bundle);
+}
+
+#define NAMESPACES "\"namespaces\":[{\"type\":\"pid\"},{\"type\":\"network\"},{\"type\":\"mount\"}]"
+#define PROCESS "\"process\":{\"cwd\":\"/\",\"args\":[\"sh\"],\"user\":{\"uid\":0,\"gid\":0}}"
+
+static struct oci_spec *parse(const char *fmt, ...)
+{
+	struct oci_spec *spec;
+	struct err err = ERR_INIT;
+	char text[4096];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (oci_spec_parse(text, strlen(text), "config.json", &spec, &err) < 0)
+		fail_msg("%s: %s", text, err.text);
+	return spec;
+}
+
+/* A spec with these members of its root and mounts. */
+static struct oci_spec *with_mounts(const char *root, const char *mounts)
+{
+	return parse("{\"ociVersion\":\"1.2.0\"," PROCESS
+		     ",\"root\":%s,\"mounts\":[%s],\"linux\":{" NAMESPACES "}}",
+		     root, mounts);
+}
+
+struct shares {
+	struct vm_spec *vm;
+	char *rootfs;
+	int r;
+	struct err err;
+};
+
+static void plan_shares(struct shares *s, struct oci_spec *spec)
+{
+	*s = (struct shares){ .vm = calloc(1, sizeof(struct vm_spec)) };
+	s->r = plan_mounts(bundle, VM_SHARE_CACHE_AUTO, spec, s->vm, &s->rootfs, &s->err);
+}
+
+static void shares_done(struct shares *s)
+{
+	vm_spec_free(s->vm);
+	free(s->rootfs);
+}
+
+static void root_and_binds_become_shares(void **state)
+{
+	_cleanup_oci_spec_ struct oci_spec *spec = NULL;
+	char path[256];
+	struct shares s;
+
+	(void)state;
+	spec = with_mounts(
+		"{\"path\":\"rootfs\"}",
+		"{\"destination\":\"/proc\",\"type\":\"proc\",\"source\":\"proc\"},"
+		"{\"destination\":\"/a\",\"type\":\"bind\",\"source\":\"data\",\"options\":[\"rbind\",\"ro\"]},"
+		"{\"destination\":\"/f\",\"source\":\"file\",\"options\":[\"bind\"]},"
+		"{\"destination\":\"/n\",\"type\":\"none\",\"source\":\"/dev/null\",\"options\":[\"bind\"]}");
+	plan_shares(&s, spec);
+	assert_int_equal(s.r, 0);
+	assert_int_equal(s.vm->n_shares, 3);
+	in_bundle(path, "rootfs");
+	assert_string_equal(s.rootfs, path);
+	assert_string_equal(s.vm->shares[0].path, path);
+	assert_string_equal(s.vm->shares[0].name, "root");
+	assert_false(s.vm->shares[0].readonly);
+	in_bundle(path, "data");
+	assert_string_equal(s.vm->shares[1].path, path);
+	assert_true(s.vm->shares[1].readonly);
+	assert_false(s.vm->shares[2].readonly);
+	assert_string_equal(spec->root.path, AGENT_SHARE_DIR "/root");
+	assert_string_equal(spec->mounts[0].source, "proc");
+	assert_string_equal(spec->mounts[1].source, AGENT_SHARE_DIR "/m1");
+	assert_string_equal(spec->mounts[2].source, AGENT_SHARE_DIR "/m2");
+	assert_string_equal(spec->mounts[3].source, "/dev/null");
+	shares_done(&s);
+}
+
+static void one_source_is_shared_once_and_writable_if_any_is(void **state)
+{
+	_cleanup_oci_spec_ struct oci_spec *spec = NULL;
+	struct shares s;
+
+	(void)state;
+	spec = with_mounts(
+		"{\"path\":\"rootfs\",\"readonly\":true}",
+		"{\"destination\":\"/a\",\"type\":\"bind\",\"source\":\"data\",\"options\":[\"ro\"]},"
+		"{\"destination\":\"/b\",\"type\":\"bind\",\"source\":\"link\",\"options\":[\"ro\",\"rw\"]},"
+		"{\"destination\":\"/c\",\"type\":\"bind\",\"source\":\"data/../data\",\"options\":[\"ro\"]}");
+	plan_shares(&s, spec);
+	assert_int_equal(s.r, 0);
+	assert_int_equal(s.vm->n_shares, 2);
+	assert_true(s.vm->shares[0].readonly);
+	assert_false(s.vm->shares[1].readonly);
+	assert_string_equal(spec->mounts[1].source, AGENT_SHARE_DIR "/m0");
+	assert_string_equal(spec->mounts[2].source, AGENT_SHARE_DIR "/m0");
+	shares_done(&s);
+}
+
+static void sources_that_no_vm_can_have(void **state)
+{
+	static const struct {
+		const char *source, *message;
+		int r;
+	} bad[] = {
+		{ "nothere", "mounts[0].source: nothere: No such file or directory", -ENOENT },
+		{ "socket", "is a socket", -ENOTSUP },
+		{ "/dev/mem", "is a device of the host", -ENOTSUP },
+		{ "disk", "is a device of the host", -ENOTSUP },
+		{ "loop", "mounts[0].source: loop", -ELOOP },
+	};
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	int sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	char path[256];
+
+	(void)state;
+	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s/socket", bundle);
+	assert_int_equal(bind(sock, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	close(sock);
+	in_bundle(path, "disk");
+	if (mknod(path, S_IFBLK | 0600, makedev(7, 0)) < 0)
+		make_link("/dev/mem", "disk");
+	make_link("loop", "loop");
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		_cleanup_oci_spec_ struct oci_spec *spec = NULL;
+		char mount[256];
+		struct shares s;
+
+		if (bad[i].source[0] == '/' && access(bad[i].source, F_OK) < 0)
+			continue;
+		snprintf(mount, sizeof(mount), "{\"destination\":\"/a\",\"type\":\"bind\",\"source\":\"%s\"}",
+			 bad[i].source);
+		spec = with_mounts("{\"path\":\"rootfs\"}", mount);
+		plan_shares(&s, spec);
+		if (!strstr(s.err.text, bad[i].message))
+			fail_msg("\"%s\" is not in \"%s\"", bad[i].message, s.err.text);
+		assert_int_equal(s.r, bad[i].r);
+		shares_done(&s);
+	}
+}
+
+static void a_root_that_is_none(void **state)
+{
+	static const char *const roots[] = { "{\"path\":\"nothere\"}", "{\"path\":\"file\"}" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(roots); i++) {
+		_cleanup_oci_spec_ struct oci_spec *spec = with_mounts(roots[i], "");
+		struct shares s;
+
+		plan_shares(&s, spec);
+		assert_int_equal(s.r, i ? -ENOTDIR : -ENOENT);
+		assert_non_null(strstr(s.err.text, "root.path: "));
+		shares_done(&s);
+	}
+}
+
+static void what_a_vm_cant_honour_is_refused_by_its_path(void **state)
+{
+	static const struct {
+		const char *linux_, *message;
+	} bad[] = {
+		{ "\"namespaces\":[{\"type\":\"pid\"}]", "linux.namespaces: there is no network namespace" },
+		{ "\"namespaces\":[{\"type\":\"network\",\"path\":\"/run/netns/x\"}]",
+		  "linux.namespaces[network].path: joining a network namespace is not supported yet" },
+		{ "\"namespaces\":[{\"type\":\"network\"},{\"type\":\"ipc\",\"path\":\"/proc/1/ns/ipc\"}]",
+		  "linux.namespaces[ipc].path" },
+		{ NAMESPACES ",\"intelRdt\":{\"closID\":\"x\"}", "linux.intelRdt" },
+		{ NAMESPACES ",\"devices\":[{\"path\":\"/dev/sda\",\"type\":\"b\",\"major\":8,\"minor\":0}]",
+		  "linux.devices[0]" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		_cleanup_oci_spec_ struct oci_spec *spec =
+			parse("{\"ociVersion\":\"1.2.0\"," PROCESS
+			      ",\"root\":{\"path\":\"rootfs\"},\"linux\":{%s}}",
+			      bad[i].linux_);
+		struct err err = ERR_INIT;
+
+		assert_int_equal(plan_check(spec, &err), -ENOTSUP);
+		if (!strstr(err.text, bad[i].message))
+			fail_msg("\"%s\" is not in \"%s\"", bad[i].message, err.text);
+	}
+}
+
+static void parts_that_every_container_needs(void **state)
+{
+	static const struct {
+		const char *text, *message;
+	} bad[] = {
+		{ "{\"ociVersion\":\"1.2.0\",\"root\":{\"path\":\"r\"},\"linux\":{" NAMESPACES "}}",
+		  "process: is missing" },
+		{ "{\"ociVersion\":\"1.2.0\"," PROCESS ",\"linux\":{" NAMESPACES "}}", "root: is missing" },
+		{ "{\"ociVersion\":\"1.2.0\"," PROCESS ",\"root\":{\"path\":\"r\"}}", "linux: is missing" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		_cleanup_oci_spec_ struct oci_spec *spec = parse("%s", bad[i].text);
+		struct err err = ERR_INIT;
+
+		assert_int_equal(plan_check(spec, &err), -EINVAL);
+		assert_string_equal(err.text, bad[i].message);
+	}
+}
+
+static void size_vm(const char *resources, const char *memory, enum config_source source, struct vm_spec *vm)
+{
+	_cleanup_oci_spec_ struct oci_spec *spec =
+		parse("{\"ociVersion\":\"1.2.0\",\"linux\":{\"resources\":{%s}}}", resources);
+	_cleanup_config_ struct config config;
+
+	config_init(&config);
+	if (memory)
+		assert_int_equal(config_set(&config, CONFIG_MEMORY, memory, source, NULL), 0);
+	plan_size(&config, spec, vm);
+}
+
+static void limits_give_the_size_unless_somebody_names_one(void **state)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	struct vm_spec vm = { 0 };
+
+	(void)state;
+	size_vm("", NULL, CONFIG_FILE, &vm);
+	assert_int_equal(vm.memory, VM_MEMORY_DEFAULT);
+	assert_int_equal(vm.cpus, VM_CPUS_DEFAULT);
+	size_vm("\"memory\":{\"limit\":134217728}", NULL, CONFIG_FILE, &vm);
+	/* The limit is the container's: the guest's kernel comes on top. */
+	assert_int_equal(vm.memory, (128ULL + 2 + 64) << 20);
+	size_vm("\"memory\":{\"limit\":1000000}", NULL, CONFIG_FILE, &vm);
+	assert_true(vm.memory >= VM_MEMORY_MIN && vm.memory % (2 << 20) == 0);
+	size_vm("\"memory\":{\"limit\":-1}", NULL, CONFIG_FILE, &vm);
+	assert_int_equal(vm.memory, VM_MEMORY_DEFAULT);
+	size_vm("\"memory\":{\"limit\":134217728}", "1G", CONFIG_FILE, &vm);
+	assert_int_equal(vm.memory, (128ULL + 2 + 64) << 20);
+	size_vm("\"memory\":{\"limit\":134217728}", "1G", CONFIG_OPTION, &vm);
+	assert_int_equal(vm.memory, 1ULL << 30);
+	/* Beyond what the host has, a limit limits nothing. */
+	size_vm("\"memory\":{\"limit\":9223372036854775807}", NULL, CONFIG_FILE, &vm);
+	assert_true(vm.memory <= VM_MEMORY_MAX);
+	size_vm("\"cpu\":{\"quota\":150000,\"period\":100000}", NULL, CONFIG_FILE, &vm);
+	assert_int_equal(vm.cpus, cpus < 2 ? cpus : 2);
+	size_vm("\"cpu\":{\"quota\":50000}", NULL, CONFIG_FILE, &vm);
+	assert_int_equal(vm.cpus, 1);
+	size_vm("\"cpu\":{\"quota\":-1,\"period\":100000}", NULL, CONFIG_FILE, &vm);
+	assert_int_equal(vm.cpus, 1);
+}
+
+static void ports_differ_and_a_terminal_has_one(void **state)
+{
+	struct oci_process process = { .has_console_size = true, .console_height = 24, .console_width = 80 };
+	struct agent_stdio stdio;
+
+	(void)state;
+	for (int i = 0; i < 100; i++) {
+		assert_int_equal(plan_stdio(&process, &stdio), 0);
+		assert_true(stdio.stdin_port > UINT16_MAX && stdio.stdout_port > UINT16_MAX &&
+			    stdio.stderr_port > UINT16_MAX);
+		assert_true(stdio.stdin_port != stdio.stdout_port && stdio.stdout_port != stdio.stderr_port);
+	}
+	process.terminal = true;
+	assert_int_equal(plan_stdio(&process, &stdio), 0);
+	assert_true(stdio.stdin_port && !stdio.stdout_port && !stdio.stderr_port);
+	assert_int_equal(stdio.rows, 24);
+	assert_int_equal(stdio.cols, 80);
+}
+
+static void make_mountpoints(const char *root, const char *mounts, int expect)
+{
+	_cleanup_oci_spec_ struct oci_spec *spec = with_mounts(root, mounts),
+					   *guest = with_mounts(root, mounts);
+	struct plan plan = { .config = guest };
+	struct err err = ERR_INIT;
+	struct shares s;
+
+	plan_shares(&s, guest);
+	assert_int_equal(s.r, 0);
+	plan.vm = s.vm;
+	plan.rootfs = s.rootfs;
+	assert_int_equal(mountpoints_make(spec, &plan, &err), expect);
+	shares_done(&s);
+}
+
+#define MOUNTS                                                                                               \
+	"{\"destination\":\"/proc\",\"type\":\"proc\"},"                                                     \
+	"{\"destination\":\"/proc/sys/x\",\"type\":\"tmpfs\"},"                                              \
+	"{\"destination\":\"/etc/hosts\",\"type\":\"bind\",\"source\":\"file\"},"                            \
+	"{\"destination\":\"/dev/null\",\"type\":\"bind\",\"source\":\"/dev/null\"},"                        \
+	"{\"destination\":\"//mnt//deep/data/\",\"type\":\"bind\",\"source\":\"data\"}"
+
+static void a_read_only_root_gets_its_mount_points(void **state)
+{
+	(void)state;
+	make_mountpoints("{\"path\":\"rootfs\"}", MOUNTS, 0);
+	assert_false(is_there("rootfs/proc", S_IFDIR));
+	make_mountpoints("{\"path\":\"rootfs\",\"readonly\":true}", MOUNTS, 0);
+	assert_true(is_there("rootfs/proc", S_IFDIR));
+	assert_false(is_there("rootfs/proc/sys", S_IFDIR));
+	assert_true(is_there("rootfs/etc/hosts", S_IFREG));
+	assert_true(is_there("rootfs/dev/null", S_IFREG));
+	assert_true(is_there("rootfs/mnt/deep/data", S_IFDIR));
+}
+
+static void mount_points_stay_below_the_root(void **state)
+{
+	(void)state;
+	make_link("/", "rootfs/abs");
+	make_link("../../..", "rootfs/up");
+	make_link("../data", "rootfs/out");
+	make_mountpoints(
+		"{\"path\":\"rootfs\",\"readonly\":true}",
+		"{\"destination\":\"/abs/one\",\"type\":\"tmpfs\"},{\"destination\":\"/up/two\",\"type\":\"tmpfs\"}",
+		0);
+	assert_true(is_there("rootfs/one", S_IFDIR));
+	assert_true(is_there("rootfs/two", S_IFDIR));
+	/* The link's target does not exist below the root. */
+	make_mountpoints("{\"path\":\"rootfs\",\"readonly\":true}",
+			 "{\"destination\":\"/out/three\",\"type\":\"tmpfs\"}", -EEXIST);
+	assert_false(is_there("data/three", S_IFDIR));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(root_and_binds_become_shares, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(one_source_is_shared_once_and_writable_if_any_is, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(sources_that_no_vm_can_have, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_root_that_is_none, set_up, tear_down),
+		cmocka_unit_test(what_a_vm_cant_honour_is_refused_by_its_path),
+		cmocka_unit_test(parts_that_every_container_needs),
+		cmocka_unit_test(limits_give_the_size_unless_somebody_names_one),
+		cmocka_unit_test(ports_differ_and_a_terminal_has_one),
+		cmocka_unit_test_setup_teardown(a_read_only_root_gets_its_mount_points, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(mount_points_stay_below_the_root, set_up, tear_down),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
