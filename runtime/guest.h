@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * guest: the host's side of the agent protocol (oci/agent_proto.h): the
+ * container's first process and each exec, from request to end.
+ *
+ * Theory of operation
+ *
+ * The control stream is one end of a socket pair, the other belongs to the vsock
+ * device; a test puts an agent of its own there. Frames may be sent before the
+ * guest boots: they wait in the link.
+ *
+ * Each process has up to three streams, offered to the guest on ports of their
+ * own. A process has ended when the agent said EXITED and all streams that carry
+ * its output have ended, so that nothing is lost.
+ *
+ * The agent is not trusted: a frame that does not fit the state of its process
+ * ends the link, and that the VM.
+ */
+#ifndef VRUN_RUNTIME_GUEST_H
+#define VRUN_RUNTIME_GUEST_H
+
+#include "oci/agent_proto.h"
+#include "vmm/virtio/vsock.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct err;
+struct guest;
+struct guest_process;
+struct loop;
+
+/* How streams reach the guest: the vsock device, or a test. */
+struct guest_stream_ops {
+	/* As virtio_vsock_offer(): consumes the descriptors; `ended` is called once unless it fails. */
+	int (*offer)(void *ctx, uint32_t port, int take_rfd, int take_wfd, vsock_end_fn ended, void *stream);
+	/* -ENOENT when the guest has connected already. */
+	int (*withdraw)(void *ctx, uint32_t port);
+};
+
+struct guest_ops {
+	/* The agent is up. `uptime_ns`: the guest kernel's age by then. */
+	void (*hello)(void *ctx, uint64_t uptime_ns);
+	/* The link is lost or the agent broke the protocol; nothing more comes. */
+	void (*lost)(void *ctx, const struct err *why);
+};
+
+/* What becomes of a process. `failed` or `ended` comes last, once; the process is gone then. */
+struct guest_process_ops {
+	void (*created)(void *ctx);
+	void (*started)(void *ctx);
+	/* It was never started. `text` says why, in the agent's words made harmless. */
+	void (*failed)(void *ctx, int status, int error, const char *text);
+	/* `status`: exit status, or 128 + signal. */
+	void (*ended)(void *ctx, int status);
+};
+
+/* A process's streams on the host. With a terminal, fds[0] serves both directions and the others are absent. */
+struct guest_stdio {
+	struct agent_stdio wire; /* ports: 0 is none */
+	int fds[3]; /* -EBADF: none */
+};
+
+int guest_new(struct loop *loop, int take_fd, const struct guest_stream_ops *stream_ops, void *stream_ctx,
+	      const struct guest_ops *ops, void *ctx, struct guest **ret);
+/* The stream ops' owner is gone by now: `ended` of no stream is called later. NULL is fine. */
+void guest_free(struct guest *guest);
+
+/* Queue a seccomp filter for the container; before guest_create(). */
+int guest_seccomp(struct guest *guest, const void *bpf, size_t len, uint32_t flags);
+
+/*
+ * Queue CREATE (`text`: plan_create_text()) or EXEC and offer the streams, whose
+ * descriptors are consumed in any case.
+ */
+int guest_create(struct guest *guest, const char *text, size_t len, struct guest_stdio *stdio,
+		 const struct guest_process_ops *ops, void *ctx, struct guest_process **ret);
+int guest_exec(struct guest *guest, const char *text, size_t len, struct guest_stdio *stdio,
+	       const struct guest_process_ops *ops, void *ctx, struct guest_process **ret);
+
+int guest_start(struct guest_process *process);
+int guest_signal(struct guest_process *process, int signo, bool all);
+int guest_resize(struct guest_process *process, uint16_t rows, uint16_t cols);
+/* EXITED came, whatever of its output is still on its way. */
+bool guest_has_exited(const struct guest_process *process, int *ret_status);
+/* Nobody waits for it any more: it is killed, and no more of its callbacks come. */
+void guest_abandon(struct guest_process *process);
+
+#endif
