@@ -1,0 +1,533 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * monitor: from the launch parameters to the exit status. See monitor.h.
+ *
+ * What ends a container sets the status and leaves the loop; nothing is freed
+ * inside a callback.
+ */
+#include "runtime/monitor.h"
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "runtime/guest.h"
+#include "runtime/monitor_internal.h"
+#include "runtime/status.h"
+#include "runtime/stdio.h"
+#include "runtime/store.h"
+#include "runtime/text.h"
+#include "vmm/console_log.h"
+#include "vmm/vm_spec.h"
+#include "vmm/vmm.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <time.h>
+
+enum {
+	CONSOLE_LINES = 12, /* of a dead guest's, in the message */
+	CONSOLE_TEXT_MAX = 1400,
+};
+
+uint64_t monitor_now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000ULL + (uint64_t)ts.tv_nsec;
+}
+
+/* --- the end --- */
+
+void monitor_end(struct monitor *m, int status)
+{
+	if (m->phase == MONITOR_ENDED)
+		return;
+	m->phase = MONITOR_ENDED;
+	vmm_stop(m->vmm);
+	loop_quit(m->loop, status);
+}
+
+/* Whoever waits for the container gets the reason: vrun, or `vrun start`, and the state for later. */
+static void tell_failure(struct monitor *m, int status, int error, const char *text)
+{
+	const struct message msg = {
+		.type = MESSAGE_ERROR,
+		.number = error,
+		.status = status,
+		.text = text,
+	};
+
+	/* Who waits prints it; else this is the only word. */
+	if (m->released)
+		log_error("%s", text);
+	else
+		log_debug("%s", text);
+	status_set_text(m->params.fds[LAUNCH_FD_STATUS], text);
+	if (!m->released && !m->orphaned)
+		message_send(m->sync, &msg);
+	if (m->starter)
+		control_reply(TAKE_PTR(m->starter), &msg);
+}
+
+void monitor_fail(struct monitor *m, const char *fmt, ...)
+{
+	char text[ERR_TEXT_MAX];
+	va_list ap;
+
+	if (m->phase == MONITOR_ENDED)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	text_hide_phrases(text);
+	tell_failure(m, 1, EIO, text);
+	monitor_end(m, 1);
+}
+
+/* As above, with the console's last lines. */
+static void fail_with_console(struct monitor *m, const char *what)
+{
+	char tail[CONSOLE_TEXT_MAX];
+
+	if (console_log_tail(vmm_console(m->vmm), CONSOLE_LINES, tail, sizeof(tail)) == 0)
+		monitor_fail(m, "%s; its console is empty", what);
+	else
+		monitor_fail(m, "%s; its console ends with:\n%s", what, tail);
+}
+
+static void on_kill_timer(void *ctx)
+{
+	struct monitor *m = ctx;
+
+	log_debug("the guest did not end the container in time");
+	monitor_end(m, m->kill_status);
+}
+
+void monitor_kill(struct monitor *m, bool all)
+{
+	int status;
+
+	m->kill_status = 128 + SIGKILL;
+	/* Gone already, but somebody does not read its output: that must not keep it from being killed. */
+	if (m->init && guest_has_exited(m->init, &status)) {
+		monitor_end(m, status);
+		return;
+	}
+	if (m->phase < MONITOR_CREATED || m->paused || !m->init || guest_signal(m->init, SIGKILL, all) < 0) {
+		monitor_end(m, m->kill_status);
+		return;
+	}
+	if (!m->kill_timer)
+		loop_add_timer(m->loop, MONITOR_KILL_MS, on_kill_timer, m, &m->kill_timer);
+}
+
+/* --- the container --- */
+
+static void log_timeline(const struct monitor *m)
+{
+	const struct vmm_timeline *t = vmm_timeline(m->vmm);
+	uint64_t now = monitor_now(), begun = m->params.begun_ns;
+
+#define MS(ns) ((double)(ns) / 1e6)
+	log_debug(
+		"timeline (ms): plan %.1f, vrun-vmm %.1f, machine %.1f, firmware and kernel %.1f (guest clock %.1f), "
+		"agent %.1f, container %.1f; %.1f in all",
+		MS(m->params.launched_ns - begun), MS(m->begun_ns - m->params.launched_ns),
+		MS(t->first_run - m->begun_ns), MS(m->hello_ns - t->first_run), MS(m->guest_uptime_ns),
+		MS((m->created_ns ? m->created_ns : now) - m->hello_ns),
+		MS(m->created_ns ? now - m->created_ns : 0), MS(now - begun));
+#undef MS
+}
+
+static void on_created(void *ctx)
+{
+	struct monitor *m = ctx;
+
+	m->created_ns = monitor_now();
+	m->phase = MONITOR_CREATED;
+	status_set(m->params.fds[LAUNCH_FD_STATUS], STATUS_CREATED);
+	if (!m->released)
+		message_send(m->sync, &(struct message){ .type = MESSAGE_CREATED });
+	/* What it was told at creation may be out of date by now. */
+	monitor_resize(m);
+}
+
+static void on_started(void *ctx)
+{
+	struct monitor *m = ctx;
+	const struct message msg = { .type = MESSAGE_STARTED };
+
+	m->phase = MONITOR_RUNNING;
+	status_set(m->params.fds[LAUNCH_FD_STATUS], STATUS_RUNNING);
+	if (log_enabled(LOG_LEVEL_DEBUG))
+		log_timeline(m);
+	if (m->starter)
+		control_reply(TAKE_PTR(m->starter), &(struct message){ .type = MESSAGE_OK });
+	if (!m->released)
+		message_send(m->sync, &msg);
+	monitor_resize(m);
+}
+
+static void on_failed(void *ctx, int status, int error, const char *text)
+{
+	struct monitor *m = ctx;
+	char message[ERR_TEXT_MAX];
+
+	m->init = NULL;
+	snprintf(message, sizeof(message), "unable to start container process: %s", text);
+	tell_failure(m, status, error, message);
+	monitor_end(m, status);
+}
+
+static void on_ended(void *ctx, int status)
+{
+	struct monitor *m = ctx;
+
+	m->init = NULL;
+	monitor_end(m, status);
+}
+
+static const struct guest_process_ops init_ops = {
+	.created = on_created,
+	.started = on_started,
+	.failed = on_failed,
+	.ended = on_ended,
+};
+
+/* --- the guest --- */
+
+static void on_hello(void *ctx, uint64_t uptime_ns)
+{
+	struct monitor *m = ctx;
+
+	m->hello_ns = monitor_now();
+	m->guest_uptime_ns = uptime_ns;
+	m->phase = MONITOR_CREATING;
+	loop_remove(TAKE_PTR(m->boot_timer));
+}
+
+static void on_lost(void *ctx, const struct err *why)
+{
+	struct monitor *m = ctx;
+	int status;
+
+	if (m->init && guest_has_exited(m->init, &status))
+		return;
+	fail_with_console(m, why->text);
+}
+
+static const struct guest_ops guest_ops = { .hello = on_hello, .lost = on_lost };
+
+static void on_machine_ended(void *ctx, enum vmm_end end, const struct err *why)
+{
+	struct monitor *m = ctx;
+	int status;
+
+	if (m->init && guest_has_exited(m->init, &status)) {
+		monitor_end(m, status);
+		return;
+	}
+	if (m->kill_timer) {
+		monitor_end(m, m->kill_status);
+		return;
+	}
+	if (end == VMM_END_CRASHED && why && why->code)
+		fail_with_console(m, why->text);
+	else if (m->phase == MONITOR_BOOTING)
+		fail_with_console(m, "the guest ended before its agent answered");
+	else
+		fail_with_console(m, "the guest ended before its container did");
+}
+
+static const struct vmm_callbacks vmm_callbacks = { .ended = on_machine_ended };
+
+static void on_boot_timeout(void *ctx)
+{
+	struct monitor *m = ctx;
+	char what[128];
+
+	snprintf(what, sizeof(what), "the guest's agent did not answer within %u s", m->params.boot_timeout);
+	fail_with_console(m, what);
+}
+
+static int offer_stream(void *ctx, uint32_t port, int take_rfd, int take_wfd, vsock_end_fn ended,
+			void *stream)
+{
+	/* The port is unguessable, and the agent comes before any process of the container runs. */
+	return virtio_vsock_offer(ctx, port, false, take_rfd, take_wfd, ended, stream);
+}
+
+static int withdraw_stream(void *ctx, uint32_t port)
+{
+	return virtio_vsock_withdraw(ctx, port);
+}
+
+static const struct guest_stream_ops stream_ops = { .offer = offer_stream, .withdraw = withdraw_stream };
+
+static int connect_agent(struct monitor *m, struct err *err)
+{
+	struct vdev *vsock = vmm_vsock(m->vmm);
+	int pair[2], r;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0)
+		return err_set_errno(err, -errno, "socketpair");
+	r = guest_new(m->loop, pair[0], &stream_ops, vsock, &guest_ops, m, &m->guest);
+	if (r < 0)
+		close_fd(pair[1]);
+	else
+		r = virtio_vsock_offer(vsock, AGENT_PORT_CONTROL, true, pair[1], pair[1], NULL, NULL);
+	return r < 0 ? err_set_errno(err, r, "the agent's connection") : 0;
+}
+
+static int read_whole(int fd, size_t max, char **ret, size_t *ret_len)
+{
+	char path[32];
+
+	/* The sender wrote it: its own file offset is at the end. */
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return file_read(AT_FDCWD, path, max, ret, ret_len);
+}
+
+/* --- the container's streams --- */
+
+static int open_terminal(struct monitor *m, struct guest_stdio *stdio, struct err *err)
+{
+	_cleanup_close_ int master = -EBADF, slave = -EBADF;
+	int r;
+
+	if (m->params.fds[LAUNCH_FD_CONSOLE] < 0)
+		return err_set(err, -EINVAL, "process.terminal: there is no console socket");
+	r = pty_open(m->params.stdio.rows, m->params.stdio.cols, &master, &slave);
+	if (r < 0)
+		return err_set_errno(err, r, "process.terminal: making a terminal");
+	/* As its session's leader we get SIGWINCH when the other side changes the size, and SIGHUP. */
+	if (ioctl(slave, TIOCSCTTY, 0) < 0)
+		return err_set_errno(err, -errno, "process.terminal: making it ours");
+	r = console_send(m->params.fds[LAUNCH_FD_CONSOLE], master);
+	if (r < 0)
+		return err_set_errno(err, r, "console socket");
+	m->params.fds[LAUNCH_FD_CONSOLE] = close_fd(m->params.fds[LAUNCH_FD_CONSOLE]);
+	stdio->fds[0] = fcntl(slave, F_DUPFD_CLOEXEC, 3);
+	if (stdio->fds[0] < 0)
+		return err_set_errno(err, -errno, "process.terminal");
+	m->tty = TAKE_FD(slave);
+	return 0;
+}
+
+static int open_stdio(struct monitor *m, struct guest_stdio *stdio, struct err *err)
+{
+	int r;
+
+	*stdio = (struct guest_stdio){ .wire = m->params.stdio, .fds = { -EBADF, -EBADF, -EBADF } };
+	if (m->params.terminal)
+		return open_terminal(m, stdio, err);
+	for (int i = 0; i < 3; i++) {
+		stdio->fds[i] = stdio_private(i, i != STDIN_FILENO);
+		if (stdio->fds[i] < 0)
+			return err_set_errno(err, stdio->fds[i], "standard stream %d", i);
+	}
+	/* From here on the container alone decides when its streams are closed. */
+	r = stdio_to_null(m->params.debug);
+	return r < 0 ? err_set_errno(err, r, "/dev/null") : 0;
+}
+
+static int create_container(struct monitor *m, struct err *err)
+{
+	_cleanup_free_ char *text = NULL;
+	_cleanup_free_ char *bpf = NULL;
+	struct guest_stdio stdio;
+	size_t len, bpf_len;
+	int r;
+
+	r = read_whole(m->params.fds[LAUNCH_FD_CREATE], AGENT_FRAME_MAX_TO_GUEST, &text, &len);
+	if (r < 0)
+		return err_set_errno(err, r, "the container's config");
+	if (m->params.fds[LAUNCH_FD_SECCOMP] >= 0) {
+		r = read_whole(m->params.fds[LAUNCH_FD_SECCOMP], AGENT_FRAME_MAX_TO_GUEST, &bpf, &bpf_len);
+		if (r == 0)
+			r = guest_seccomp(m->guest, bpf, bpf_len, m->params.seccomp_flags);
+		if (r < 0)
+			return err_set_errno(err, r, "the seccomp filter");
+	}
+	r = open_stdio(m, &stdio, err);
+	if (r < 0) {
+		for (int i = 0; i < 3; i++)
+			close_fd(stdio.fds[i]);
+		return r;
+	}
+	r = guest_create(m->guest, text, len, &stdio, &init_ops, m, &m->init);
+	return r < 0 ? err_set_errno(err, r, "the container's request") : 0;
+}
+
+/* --- vrun --- */
+
+static void on_sync(void *ctx, int fd, uint32_t events)
+{
+	_cleanup_message_ struct message msg = { 0 };
+	struct monitor *m = ctx;
+	int r;
+
+	(void)events;
+	r = message_recv(fd, &msg);
+	if (r == -EAGAIN)
+		return;
+	loop_remove(TAKE_PTR(m->sync_source));
+	if (r == 0 && msg.type == MESSAGE_RELEASE) {
+		m->released = true;
+		/* Nothing of vrun's caller is held any longer; our log file is ours. */
+		log_set_stderr(false);
+		stdio_to_null(false);
+		m->params.fds[LAUNCH_FD_STORE] = close_fd(m->params.fds[LAUNCH_FD_STORE]);
+		m->sync = close_fd(m->sync);
+		return;
+	}
+	m->orphaned = true;
+	log_set_stderr(false);
+	monitor_kill(m, true);
+}
+
+/* vrun is dead: its container's directory is ours to remove. */
+static void remove_state(struct monitor *m)
+{
+	_cleanup_store_ struct store *store = NULL;
+	_cleanup_store_dir_ struct store_dir *dir = NULL;
+
+	if (m->params.fds[LAUNCH_FD_STORE] < 0 ||
+	    store_from_fd(TAKE_FD(m->params.fds[LAUNCH_FD_STORE]), &store) < 0)
+		return;
+	if (store_find(store, m->params.id, true, &dir, NULL) == 0)
+		store_remove(store, dir, NULL);
+}
+
+/* --- putting it together --- */
+
+static int load(struct monitor *m, struct err *err)
+{
+	_cleanup_message_ struct message msg = { 0 };
+	_cleanup_free_ char *text = NULL;
+	size_t len;
+	int r;
+
+	r = message_recv(m->sync, &msg);
+	if (r < 0)
+		return err_set_errno(err, r, "launch parameters");
+	r = launch_params_read(&msg, &m->params, err);
+	if (r < 0)
+		return r;
+	log_set_prefix(m->params.id);
+	log_set_stderr(m->params.debug);
+	if (m->params.debug)
+		log_set_level(LOG_LEVEL_DEBUG);
+	if (m->params.fds[LAUNCH_FD_LOG] >= 0)
+		log_set_file(TAKE_FD(m->params.fds[LAUNCH_FD_LOG]),
+			     m->params.log_json ? LOG_FORMAT_JSON : LOG_FORMAT_TEXT);
+	r = read_whole(m->params.fds[LAUNCH_FD_VM], AGENT_FRAME_MAX_TO_GUEST, &text, &len);
+	if (r < 0)
+		return err_set_errno(err, r, "the VM's description");
+	return vm_spec_parse(text, len, &m->spec, err);
+}
+
+static int set_up(struct monitor *m, struct err *err)
+{
+	int r;
+
+	r = loop_new(&m->loop);
+	if (r < 0)
+		return err_set_errno(err, r, "event loop");
+	/* Before the machine's threads are made, which inherit the blocked signals. */
+	r = monitor_signals_start(m);
+	if (r == 0)
+		r = fd_set_nonblock(m->sync, true);
+	if (r == 0)
+		r = loop_add_fd(m->loop, m->sync, EPOLLIN, on_sync, m, &m->sync_source);
+	if (r == 0)
+		r = control_new(m->loop, TAKE_FD(m->params.fds[LAUNCH_FD_CONTROL]), &monitor_control_ops, m,
+				&m->control);
+	if (r == 0)
+		r = loop_add_timer(m->loop, m->params.boot_timeout * 1000ULL, on_boot_timeout, m,
+				   &m->boot_timer);
+	if (r < 0)
+		return err_set_errno(err, r, "event loop");
+	r = vmm_new(m->loop, m->spec, &vmm_callbacks, m, &m->vmm, err);
+	if (r == 0)
+		r = connect_agent(m, err);
+	if (r == 0)
+		r = create_container(m, err);
+	if (r == 0)
+		r = vmm_run(m->vmm, err);
+	return r;
+}
+
+static void log_exits(const struct monitor *m)
+{
+	char text[2048];
+
+	if (!log_enabled(LOG_LEVEL_DEBUG) || vmm_exits(m->vmm, text, sizeof(text)) == 0)
+		return;
+	for (char *p = text; *p; p++) {
+		if (*p == '\n')
+			*p = p[1] ? ',' : '\0';
+	}
+	log_debug("VM exits: %s", text);
+}
+
+static void monitor_done(struct monitor *m)
+{
+	/* The devices first: their streams point into the guest's. */
+	control_free(m->control);
+	vmm_free(m->vmm);
+	monitor_exec_free_all(m);
+	guest_free(m->guest);
+	loop_free(m->loop);
+	vm_spec_free(m->spec);
+	/* A session leader that exits hangs its terminal up, and with it unread output; one that let go does not. */
+	if (m->tty >= 0)
+		ioctl(m->tty, TIOCNOTTY);
+	close_fd(m->tty);
+}
+
+int monitor_main(int take_sync)
+{
+	struct monitor m = { .sync = take_sync, .tty = -EBADF };
+	struct err err = ERR_INIT;
+	int r;
+
+	m.begun_ns = monitor_now();
+	for (unsigned i = 0; i < LAUNCH_FDS; i++)
+		m.params.fds[i] = -EBADF;
+	/* Terminal signals of vrun's session are vrun's to pass on. */
+	setsid();
+	r = load(&m, &err);
+	if (r == 0)
+		r = set_up(&m, &err);
+	if (r == 0)
+		r = loop_run(m.loop);
+	if (r < 0) {
+		if (!err.code)
+			err_set_errno(&err, r, "event loop");
+		text_hide_phrases(err.text);
+		tell_failure(&m, 1, EIO, err.text);
+		r = 1;
+	}
+	if (m.vmm)
+		log_exits(&m);
+	monitor_done(&m);
+	if (m.orphaned)
+		remove_state(&m);
+	if (m.params.fds[LAUNCH_FD_STATUS] >= 0)
+		status_set(m.params.fds[LAUNCH_FD_STATUS], STATUS_STOPPED);
+	if (!m.released && m.sync >= 0)
+		message_send(m.sync, &(struct message){ .type = MESSAGE_EXITED, .status = r });
+	launch_params_done(&m.params);
+	close_fd(m.sync);
+	return r;
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* monitor_internal: what monitor.c, monitor_verbs.c, monitor_exec.c and monitor_signals.c share. */
+#ifndef VRUN_RUNTIME_MONITOR_INTERNAL_H
+#define VRUN_RUNTIME_MONITOR_INTERNAL_H
+
+#include "runtime/control.h"
+#include "runtime/launch_params.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct guest;
+struct guest_process;
+struct loop;
+struct loop_source;
+struct monitor_exec;
+struct vm_spec;
+struct vmm;
+
+enum monitor_phase {
+	MONITOR_BOOTING, /* HELLO is due */
+	MONITOR_CREATING, /* CREATED is due */
+	MONITOR_CREATED, /* start is due */
+	MONITOR_RUNNING,
+	MONITOR_ENDED, /* nothing is due: the loop is about to be left */
+};
+
+/* A container's process is killed when it leaves and its time limit is over. */
+enum { MONITOR_KILL_MS = 10000 };
+
+struct monitor {
+	struct launch_params params;
+	struct vm_spec *spec;
+	struct loop *loop;
+	struct vmm *vmm;
+	struct guest *guest;
+	struct guest_process *init; /* NULL once it is gone */
+	struct control *control;
+	struct control_conn *starter; /* waits for the outcome of START */
+	struct monitor_exec *execs;
+
+	int sync;
+	struct loop_source *sync_source;
+	bool released; /* vrun has let go */
+	bool orphaned; /* vrun died first */
+
+	enum monitor_phase phase;
+	bool paused;
+	int tty; /* the slave of process.terminal, for its size; -EBADF */
+	struct loop_source *boot_timer, *kill_timer, *signals;
+	int kill_status; /* the status when the kill timer fires */
+
+	/* For the timeline, CLOCK_MONOTONIC ns. */
+	uint64_t begun_ns, hello_ns, created_ns, guest_uptime_ns;
+};
+
+/* --- monitor.c --- */
+
+/* The container is over; the first call counts. Leaves the loop with `status`. */
+void monitor_end(struct monitor *m, int status);
+/* The same because of a failure of ours, which is told to whoever waits. */
+void monitor_fail(struct monitor *m, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* SIGKILL for the container: asks the agent, and ends the VM if it does not obey in time. */
+void monitor_kill(struct monitor *m, bool all);
+/* The machine's part of START, from a control connection or at once. */
+uint64_t monitor_now(void);
+
+/* --- monitor_signals.c --- */
+
+/* Block what can be caught and pass it on. */
+int monitor_signals_start(struct monitor *m);
+/* A signal for the container, from outside or by the control socket. 0, or -errno. */
+int monitor_deliver(struct monitor *m, int signo, bool all);
+void monitor_resize(struct monitor *m);
+
+/* --- monitor_verbs.c --- */
+
+extern const struct control_ops monitor_control_ops;
+
+/* --- monitor_exec.c --- */
+
+int monitor_exec_start(struct monitor *m, struct control_conn *conn, struct message *msg, struct err *err);
+int monitor_exec_signal(struct monitor_exec *exec, int signo);
+int monitor_exec_resize(struct monitor_exec *exec, uint16_t rows, uint16_t cols);
+/* Its connection is gone. */
+void monitor_exec_closed(struct monitor_exec *exec);
+void monitor_exec_free_all(struct monitor *m);
+
+#endif
