@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* container: see container.h. */
+#include "runtime/container.h"
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/fd.h"
+#include "oci/spec.h"
+#include "runtime/control.h"
+#include "runtime/launch_params.h"
+#include "runtime/mountpoints.h"
+#include "runtime/plan.h"
+#include "runtime/state.h"
+#include "runtime/stdio.h"
+#include "runtime/store.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+/* runc's words for terminals that nobody would hold. */
+static int check_terminal(const struct container_request *request, const struct oci_spec *spec,
+			  struct err *err)
+{
+	bool terminal = spec->has_process && spec->process.terminal;
+
+	if (terminal && !request->attached && !request->console_socket)
+		return err_set(err, -EINVAL,
+			       "cannot allocate tty if vrun will detach without setting console socket");
+	if (request->console_socket && !terminal)
+		return err_set(err, -EINVAL,
+			       "cannot use console socket if vrun will not detach or allocate tty");
+	return 0;
+}
+
+/* The spec is written once more: the plan changes the one that it is given. */
+static int copy_spec(const struct oci_spec *spec, struct oci_spec **ret, char **ret_text, size_t *ret_len,
+		     struct err *err)
+{
+	int r = oci_spec_write(spec, ret_text, ret_len);
+
+	if (r < 0)
+		return err_set_errno(err, r, "config.json");
+	return oci_spec_parse(*ret_text, *ret_len, "config.json", ret, err);
+}
+
+static int make_plan(const struct container_request *request, const char *bundle, struct container *c,
+		     struct plan **ret, char **ret_text, size_t *ret_len, struct err *err)
+{
+	const struct plan_input input = {
+		.id = request->id,
+		.bundle = bundle,
+		.config = request->config,
+		.debug = request->debug,
+		.console_path = request->console_log,
+	};
+	struct oci_spec *copy;
+	int r;
+
+	r = oci_spec_load(bundle, &c->spec, err);
+	if (r == 0)
+		r = check_terminal(request, c->spec, err);
+	if (r == 0)
+		r = config_read_spec(request->config, c->spec, err);
+	if (r == 0)
+		r = copy_spec(c->spec, &copy, ret_text, ret_len, err);
+	return r < 0 ? r : plan_new(&input, copy, ret, err);
+}
+
+/* The directory with all that vrun puts into it; descriptors for vrun-vmm into `params`. */
+static int make_directory(const struct container_request *request, struct container *c, const char *spec_text,
+			  size_t spec_len, struct launch_params *params, struct err *err)
+{
+	_cleanup_free_ char *text = NULL;
+	size_t len;
+	int fd, r;
+
+	r = state_write(c->state, &text, &len);
+	if (r < 0)
+		return err_set_errno(err, r, "the container's state");
+	r = store_create(c->store, request->id, text, len, &c->dir, err);
+	if (r < 0)
+		return r;
+	r = file_write_atomic(c->dir->fd, "config.json", spec_text, spec_len, 0600);
+	if (r == 0)
+		r = params->fds[LAUNCH_FD_STATUS] = status_create(c->dir->fd);
+	if (r >= 0)
+		r = params->fds[LAUNCH_FD_CONTROL] = control_listen(c->dir->fd);
+	if (r >= 0) {
+		fd = fcntl(store_fd(c->store), F_DUPFD_CLOEXEC, 3);
+		r = params->fds[LAUNCH_FD_STORE] = fd < 0 ? -errno : fd;
+	}
+	return r < 0 ? err_set_errno(err, r, "the container's state directory") : 0;
+}
+
+static int make_console(const struct container_request *request, struct container *c,
+			struct launch_params *params, struct err *err)
+{
+	int pair[2];
+
+	if (!c->spec->process.terminal)
+		return 0;
+	if (request->console_socket)
+		return console_connect(request->console_socket, &params->fds[LAUNCH_FD_CONSOLE], err);
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+		return err_set_errno(err, -errno, "socketpair");
+	c->console = pair[0];
+	params->fds[LAUNCH_FD_CONSOLE] = pair[1];
+	return 0;
+}
+
+static int start_vmm(const struct container_request *request, struct container *c, const struct plan *plan,
+		     struct launch_params *params, struct err *err)
+{
+	int r;
+
+	r = launch_spawn(request->id, &c->launch, err);
+	if (r < 0)
+		return r;
+	c->state->pid = c->launch.pid;
+	c->state->pid_start = c->launch.pid_start;
+	r = state_save(c->state, c->dir->fd, err);
+	if (r < 0)
+		return r;
+	return launch_go(&c->launch, params, plan, request->start, err);
+}
+
+static int launch_steps(const struct container_request *request, struct container *c,
+			struct launch_params *params, struct err *err)
+{
+	_cleanup_plan_ struct plan *plan = NULL;
+	_cleanup_free_ char *spec_text = NULL;
+	_cleanup_free_ char *bundle = NULL;
+	size_t spec_len;
+	int r;
+
+	r = store_check_id(request->id, err);
+	if (r < 0)
+		return r;
+	bundle = realpath(request->bundle, NULL);
+	if (!bundle)
+		return err_set_errno(err, -errno, "bundle %s", request->bundle);
+	r = make_plan(request, bundle, c, &plan, &spec_text, &spec_len, err);
+	if (r == 0)
+		r = store_open(request->root, &c->store, err);
+	if (r < 0)
+		return r;
+	r = state_new(request->id, bundle, c->spec, &c->state);
+	if (r == 0)
+		r = oci_string_set(&c->state->rootfs, plan->rootfs);
+	if (r == 0)
+		r = oci_string_set(&c->state->engine, vm_engine_name(plan->vm->engine));
+	if (r < 0)
+		return err_set(err, r, "out of memory");
+	r = make_directory(request, c, spec_text, spec_len, params, err);
+	if (r == 0)
+		r = make_console(request, c, params, err);
+	if (r == 0)
+		r = mountpoints_make(c->spec, plan, err);
+	if (r == 0)
+		r = start_vmm(request, c, plan, params, err);
+	return r;
+}
+
+int container_launch(const struct container_request *request, struct container *ret, struct err *err)
+{
+	struct container c = CONTAINER_INIT;
+	struct launch_params params = {
+		.id = (char *)request->id,
+		.debug = request->debug,
+		.log_json = request->log_json,
+		.begun_ns = request->begun_ns,
+	};
+	int r;
+
+	for (unsigned i = 0; i < LAUNCH_FDS; i++)
+		params.fds[i] = -EBADF;
+	if (request->log_fd >= 0) {
+		params.fds[LAUNCH_FD_LOG] = fcntl(request->log_fd, F_DUPFD_CLOEXEC, 3);
+		if (params.fds[LAUNCH_FD_LOG] < 0)
+			return err_set_errno(err, -errno, "log file");
+	}
+	r = launch_steps(request, &c, &params, err);
+	params.id = NULL;
+	launch_params_done(&params);
+	if (r < 0) {
+		launch_abort(&c.launch);
+		if (c.dir)
+			store_remove(c.store, c.dir, NULL);
+		container_done(&c);
+		return r;
+	}
+	*ret = c;
+	return 0;
+}
+
+int container_write_pid(const struct container *container, const char *pid_file, struct err *err)
+{
+	char text[16];
+	int len, r;
+
+	if (!pid_file)
+		return 0;
+	len = snprintf(text, sizeof(text), "%d", (int)container->state->pid);
+	r = file_write_atomic(AT_FDCWD, pid_file, text, (size_t)len, 0644);
+	return r < 0 ? err_set_errno(err, r, "pid file %s", pid_file) : 0;
+}
+
+int container_remove(struct container *container, struct err *err)
+{
+	int r;
+
+	if (!container->dir)
+		return 0;
+	r = store_remove(container->store, container->dir, err);
+	store_dir_close(TAKE_PTR(container->dir));
+	return r;
+}
+
+void container_done(struct container *container)
+{
+	launch_done(&container->launch);
+	store_dir_close(TAKE_PTR(container->dir));
+	store_free(TAKE_PTR(container->store));
+	state_free(TAKE_PTR(container->state));
+	oci_spec_free(TAKE_PTR(container->spec));
+	container->console = close_fd(container->console);
+}

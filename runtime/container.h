@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * container: the verbs that make a container, for `create` and `run`.
+ */
+#ifndef VRUN_RUNTIME_CONTAINER_H
+#define VRUN_RUNTIME_CONTAINER_H
+
+#include "runtime/config.h"
+#include "runtime/launch.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct err;
+struct oci_spec;
+struct state;
+struct store;
+struct store_dir;
+
+struct container_request {
+	const char *root; /* the store's directory */
+	const char *id;
+	const char *bundle; /* relative to the working directory, or absolute */
+	struct config *config; /* file and options read; the container's own part is added */
+	bool start; /* the process runs at once, without `start` */
+	bool attached; /* vrun stays and relays a terminal */
+	const char *console_socket; /* path, or NULL */
+	const char *pid_file; /* or NULL */
+	const char *console_log; /* where the guest's console goes, or NULL */
+	bool debug;
+	int log_fd; /* -EBADF: none; borrowed */
+	bool log_json;
+	uint64_t begun_ns; /* CLOCK_MONOTONIC when vrun began */
+};
+
+struct container {
+	struct store *store;
+	struct store_dir *dir; /* locked */
+	struct state *state;
+	struct oci_spec *spec; /* as the bundle has it */
+	struct launch launch;
+	int console; /* attached, with process.terminal: a socket on which the terminal's master comes */
+};
+#define CONTAINER_INIT                                                                                       \
+	{                                                                                                    \
+		.launch = LAUNCH_INIT, .console = -EBADF                                                     \
+	}
+
+/*
+ * Check, plan, make the directory, start vrun-vmm and tell it what to do. What has
+ * happened so far is undone on failure. The outcome comes by launch_wait().
+ */
+int container_launch(const struct container_request *request, struct container *ret, struct err *err);
+
+/* The pid file, once there is something to manage. */
+int container_write_pid(const struct container *container, const char *pid_file, struct err *err);
+
+/* The container is over: its directory goes. */
+int container_remove(struct container *container, struct err *err);
+
+/* Frees; does not end a container that was released. */
+void container_done(struct container *container);
+#define _cleanup_container_ __attribute__((cleanup(container_done)))
+
+#endif
