@@ -43,7 +43,8 @@ static void path_step(const struct json *node, bool named_root, char *step, size
 	if (node->parent->type == JSON_ARRAY) {
 		snprintf(step, size, "[%zu]", node->index);
 	} else if (plain_key(node->key)) {
-		snprintf(step, size, "%s%.*s", node->parent->parent || named_root ? "." : "", PATH_KEY_MAX, node->key);
+		snprintf(step, size, "%s%.*s", node->parent->parent || named_root ? "." : "", PATH_KEY_MAX,
+			 node->key);
 	} else {
 		snprintf(step, size, "[\"%.*s\"]", PATH_KEY_MAX, node->key);
 		for (char *p = step; *p; p++)

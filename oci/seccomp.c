@@ -333,7 +333,7 @@ int oci_seccomp_compile(const struct oci_seccomp *profile, uint8_t **ret_bpf, si
 {
 	_cleanup_(cleanup_filter) scmp_filter_ctx ctx = NULL;
 	struct sock_filter stub[STUB_MAX];
-	uint32_t default_action, flags;
+	uint32_t default_action, flags = 0;
 	size_t n_stub = 0;
 	int r;
 

@@ -35,12 +35,13 @@ static int read_signed(const struct spec_field *f, const struct json *node, int6
 	static int name##_parse(const struct spec_field *f, const struct json *node, void *base,             \
 				struct err *err)                                                             \
 	{                                                                                                    \
-		uint64_t v;                                                                                  \
+		uint64_t v = 0;                                                                              \
 		int r = read_unsigned(f, node, type_max, &v, err);                                           \
                                                                                                              \
-		if (r == 0)                                                                                  \
-			*(ctype *)spec_at(base, f->offset) = v;                                              \
-		return r;                                                                                    \
+		if (r < 0)                                                                                   \
+			return r;                                                                            \
+		*(ctype *)spec_at(base, f->offset) = v;                                                      \
+		return 0;                                                                                    \
 	}                                                                                                    \
 	static bool name##_present(const struct spec_field *f, const void *base)                             \
 	{                                                                                                    \
@@ -60,12 +61,13 @@ UNSIGNED_TYPE(u64, uint64_t, UINT64_MAX);
 	static int name##_parse(const struct spec_field *f, const struct json *node, void *base,             \
 				struct err *err)                                                             \
 	{                                                                                                    \
-		int64_t v;                                                                                   \
+		int64_t v = 0;                                                                               \
 		int r = read_signed(f, node, type_min, type_max, &v, err);                                   \
                                                                                                              \
-		if (r == 0)                                                                                  \
-			*(ctype *)spec_at(base, f->offset) = v;                                              \
-		return r;                                                                                    \
+		if (r < 0)                                                                                   \
+			return r;                                                                            \
+		*(ctype *)spec_at(base, f->offset) = v;                                                      \
+		return 0;                                                                                    \
 	}                                                                                                    \
 	static bool name##_present(const struct spec_field *f, const void *base)                             \
 	{                                                                                                    \
