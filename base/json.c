@@ -322,22 +322,22 @@ static int on_end(void *ctx)
 {
 	struct builder *b = ctx;
 	struct json *node = b->open;
-	struct json **first;
 	size_t n;
 
 	b->depth--;
-	first = b->pending + b->start[b->depth];
 	n = b->n_pending - b->start[b->depth];
-	b->n_pending = b->start[b->depth];
-	if (n && node->type == JSON_OBJECT)
-		n = drop_duplicates(first, n);
 	if (n) {
+		struct json **first = b->pending + b->start[b->depth];
+
+		if (node->type == JSON_OBJECT)
+			n = drop_duplicates(first, n);
 		node->items.v = json_doc_alloc(b->doc, n * sizeof(struct json *));
 		if (!node->items.v)
 			return no_memory(b);
 		memcpy(node->items.v, first, n * sizeof(struct json *));
 	}
 	node->items.n = n;
+	b->n_pending = b->start[b->depth];
 	b->open = node->parent;
 	return 1;
 }
