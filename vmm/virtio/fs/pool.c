@@ -95,12 +95,17 @@ static int start_worker(struct fs_pool *pool)
 	return 0;
 }
 
-/* See that somebody looks at the queues while this worker is busy; `now`: chains wait already. */
-static void find_help(struct fs_pool *pool, bool now)
+/*
+ * This worker has a chain: from now on it is busy, and somebody else has to look at the
+ * queues; `now`: chains wait already. One that looks and found nothing yet counts as idle.
+ */
+static void set_busy(struct fs_pool *pool, bool was_busy, bool now)
 {
 	const uint64_t one = 1;
 
 	pthread_mutex_lock(&pool->lock);
+	if (!was_busy)
+		pool->n_idle--;
 	if (pool->n_idle == 0)
 		start_worker(pool); /* or, if that fails, this worker goes on after its request */
 	else if (now && write(pool->help_fd, &one, sizeof(one)) < 0)
@@ -108,10 +113,10 @@ static void find_help(struct fs_pool *pool, bool now)
 	pthread_mutex_unlock(&pool->lock);
 }
 
-static void set_idle(struct fs_pool *pool, bool idle)
+static void set_idle(struct fs_pool *pool)
 {
 	pthread_mutex_lock(&pool->lock);
-	pool->n_idle += idle ? 1 : -1;
+	pool->n_idle++;
 	pthread_mutex_unlock(&pool->lock);
 }
 
@@ -157,7 +162,7 @@ void fs_pool_complete(struct fs_pool *pool, uint64_t token, uint32_t len)
 static void serve_queue(struct fs_pool *pool, struct fs_worker *worker, struct vq_chain *chain, unsigned q)
 {
 	struct queue *queue = &pool->queues[q];
-	bool more;
+	bool more, busy = false;
 
 	if (!queue->vq->enabled)
 		return;
@@ -174,13 +179,16 @@ static void serve_queue(struct fs_pool *pool, struct fs_worker *worker, struct v
 		const char *why = NULL;
 		ssize_t len;
 
-		find_help(pool, more);
+		set_busy(pool, busy, more);
+		busy = true;
 		len = fs_server_handle(pool->server, worker, &request, &why);
 		if (len >= 0)
 			return_chain(queue, chain->head, (uint32_t)len);
 		else if (len != FS_KEPT)
 			fail(pool, why);
 	}
+	if (busy)
+		set_idle(pool);
 }
 
 /* Wait for something to do. The event's number; EVENT_STOP: end. */
@@ -219,11 +227,9 @@ static void serve(struct fs_pool *pool, struct fs_worker *worker, struct vq_chai
 		EVENT_HELP; /* look at everything first: it may have been kicked for before we watched */
 
 	for (;;) {
-		set_idle(pool, false);
 		for (unsigned q = 0; q < pool->n_queues; q++)
 			if (event == EVENT_HELP || event == q)
 				serve_queue(pool, worker, chain, q);
-		set_idle(pool, true);
 		event = wait_for_work(pool);
 		if (event == EVENT_STOP)
 			return;
@@ -292,7 +298,12 @@ void fs_pool_stop(struct fs_pool *pool)
 		assert(errno == EAGAIN);
 	/* No slot is taken any more. */
 	for (unsigned i = 0; i < pool->max_workers; i++) {
-		if (pool->slots[i].state != SLOT_FREE)
+		bool used;
+
+		pthread_mutex_lock(&pool->lock);
+		used = pool->slots[i].state != SLOT_FREE;
+		pthread_mutex_unlock(&pool->lock);
+		if (used)
 			pthread_join(pool->slots[i].thread, NULL);
 		pool->slots[i].state = SLOT_FREE;
 	}
