@@ -757,12 +757,14 @@ static void absurd_credit_is_no_credit(void **state)
 	assert_int_equal(drain(&requests), 1000);
 	send_credit(500, 0); /* shrank below what is under way */
 	assert_int_equal(drain(&requests), 0);
+	assert_int_equal(requests, 0);
 	send_credit(1000, 1001); /* more than was ever sent */
 	assert_int_equal(drain(&requests), 0);
 	send_credit(0, 1000);
 	assert_int_equal(drain(&requests), 0);
 	send_credit(1000, 1u << 31);
 	assert_int_equal(drain(&requests), 0);
+	assert_int_equal(requests, 0); /* asking with each answer would never end */
 	send_credit(1000, 1000);
 	assert_int_equal(drain(&requests), 1000);
 }
@@ -1053,6 +1055,16 @@ static void absent_directions_are_shut_at_once(void **state)
 	close(fds[0]);
 }
 
+static void streams_that_ended_make_room(void **state)
+{
+	(void)state;
+	for (unsigned i = 1; i <= VSOCK_STREAMS_MAX + 10; i++) {
+		open_stream(-1, -1);
+		expect_shutdown(VSOCK_SHUT_BOTH);
+		assert_int_equal(end.calls, i);
+	}
+}
+
 /* --- Reset --- */
 
 static void a_device_reset_ends_streams_and_keeps_offers(void **state)
@@ -1191,6 +1203,7 @@ int main(void)
 		TEST(a_full_disk_ends_in_error),
 		TEST(a_reader_that_goes_while_data_waits_ends_in_error),
 		TEST(absent_directions_are_shut_at_once),
+		TEST(streams_that_ended_make_room),
 		TEST(a_device_reset_ends_streams_and_keeps_offers),
 		TEST(a_reset_in_mid_transfer_delivers_what_came),
 		TEST(freeing_the_device_reports_what_is_left),
