@@ -38,7 +38,7 @@ static uint32_t encode_dev(uint32_t major, uint32_t minor)
 void fs_fill_attr(const struct fs_inode *inode, const struct statx *st, struct fuse_attr *ret)
 {
 	*ret = (struct fuse_attr){
-		.ino = st->stx_ino,
+		.ino = st->stx_ino | (inode->share ? inode->share->ino_tag : 0),
 		.size = st->stx_size,
 		.blocks = st->stx_blocks,
 		.atime = (uint64_t)st->stx_atime.tv_sec,
