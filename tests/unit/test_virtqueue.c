@@ -1,10 +1,66 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* virtqueue: the split ring from a driver that behaves; kicks, calls and iovecs. */
+/* virtqueue: the split ring, from a driver that behaves and from one that does not. */
 #include "tests/unit/test.h"
 
-#include "tests/unit/virtqueue_fixture.h"
+#include "tests/unit/ring_driver.h"
 
 #include <errno.h>
+
+enum { SIZE = 16, REGION = 0x40000, BASE = 0x100000 };
+enum { INDIRECT = 1 << 28, EVENT_IDX = 1 << 29 };
+
+static struct ring_mem rm;
+static struct virtqueue vq;
+static struct ring_driver rd;
+static struct vq_chain chain;
+
+static int start(uint64_t features, uint16_t begin_at)
+{
+	ring_mem_init(&rm);
+	ring_mem_add(&rm, BASE, REGION);
+	ring_mem_add(&rm, BASE + REGION, REGION);
+	vq = (struct virtqueue){ .max_size = 256 };
+	ring_driver_init(&rd, &rm, 0, &vq, SIZE, features);
+	ring_driver_begin_at(&rd, begin_at);
+	return virtqueue_start(&vq);
+}
+
+static int start_all(void **state)
+{
+	(void)state;
+	return start(INDIRECT | EVENT_IDX, 0);
+}
+
+static int start_plain(void **state)
+{
+	(void)state;
+	return start(0, 0);
+}
+
+static int stop(void **state)
+{
+	(void)state;
+	ring_driver_done(&rd);
+	ring_mem_done(&rm);
+	return 0;
+}
+
+static uint64_t alloc(size_t len)
+{
+	return ring_mem_alloc(&rm, 0, len, 1);
+}
+
+/* Publish descriptor 0 and expect the queue to break, for good. */
+static void expect_broken(const char *why)
+{
+	ring_driver_publish(&rd, 0);
+	assert_int_equal(virtqueue_pop(&vq, &chain), -EPROTO);
+	assert_true(vq.broken);
+	assert_string_equal(vq.broken_why, why);
+	assert_int_equal(virtqueue_pop(&vq, &chain), -EPROTO);
+	assert_false(virtqueue_has_available(&vq));
+	assert_false(virtqueue_kicks_on(&vq));
+}
 
 /* --- Setting up --- */
 
@@ -286,6 +342,272 @@ static void chains_may_be_pushed_out_of_order(void **state)
 	assert_int_equal(len, 0);
 }
 
+static void filled_chains_are_seen_when_they_are_published(void **state)
+{
+	const struct ring_buf buf = { alloc(8), 8, true };
+	uint32_t head, len;
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		assert_true(ring_driver_add(&rd, &buf, 1) >= 0);
+		assert_int_equal(virtqueue_pop(&vq, &chain), 1);
+		virtqueue_fill(&vq, chain.head, i);
+	}
+	assert_false(ring_driver_used(&rd, NULL, NULL));
+	virtqueue_publish(&vq);
+	for (unsigned i = 0; i < 3; i++) {
+		assert_true(ring_driver_used(&rd, &head, &len));
+		assert_int_equal(head, i);
+		assert_int_equal(len, i);
+	}
+	assert_false(ring_driver_used(&rd, NULL, NULL));
+}
+
+/* --- Malformed chains --- */
+
+static void head_outside_the_queue_breaks(void **state)
+{
+	(void)state;
+	ring_driver_publish(&rd, SIZE);
+	assert_int_equal(virtqueue_pop(&vq, &chain), -EPROTO);
+	assert_string_equal(vq.broken_why, "head of a chain outside the queue");
+}
+
+static void next_outside_the_queue_breaks(void **state)
+{
+	(void)state;
+	ring_driver_set_desc(&rd, 0, alloc(4), 4, RING_F_NEXT, SIZE);
+	expect_broken("next descriptor outside the queue");
+}
+
+static void a_loop_breaks(void **state)
+{
+	(void)state;
+	ring_driver_set_desc(&rd, 0, alloc(4), 4, RING_F_NEXT, 1);
+	ring_driver_set_desc(&rd, 1, alloc(4), 4, RING_F_NEXT, 0);
+	expect_broken("descriptor chain is longer than the queue");
+}
+
+static void a_loop_of_empty_buffers_breaks(void **state)
+{
+	(void)state;
+	ring_driver_set_desc(&rd, 0, 0, 0, RING_F_NEXT, 0);
+	expect_broken("descriptor chain is longer than the queue");
+}
+
+static void readable_after_writable_breaks(void **state)
+{
+	(void)state;
+	ring_driver_set_desc(&rd, 0, alloc(4), 4, RING_F_NEXT | RING_F_WRITE, 1);
+	ring_driver_set_desc(&rd, 1, alloc(4), 4, 0, 0);
+	expect_broken("readable descriptor after a writable one");
+}
+
+static void readable_after_writable_breaks_in_a_table(void **state)
+{
+	const uint64_t table = ring_mem_alloc(&rm, 0, 32, 16);
+
+	(void)state;
+	ring_mem_set_desc(&rm, table, 0, alloc(4), 4, RING_F_WRITE | RING_F_NEXT, 1);
+	ring_mem_set_desc(&rm, table, 1, alloc(4), 4, 0, 0);
+	ring_driver_set_desc(&rd, 0, table, 32, RING_F_INDIRECT, 0);
+	expect_broken("readable descriptor after a writable one");
+}
+
+static void a_hole_breaks(void **state)
+{
+	(void)state;
+	ring_driver_set_desc(&rd, 0, BASE - 1, 4, 0, 0);
+	expect_broken("descriptor outside guest memory");
+}
+
+static void running_out_of_memory_breaks(void **state)
+{
+	(void)state;
+	ring_driver_set_desc(&rd, 0, BASE + 2 * REGION - 4, 5, 0, 0);
+	expect_broken("descriptor outside guest memory");
+}
+
+static void a_wrapping_address_breaks(void **state)
+{
+	(void)state;
+	ring_driver_set_desc(&rd, 0, UINT64_MAX - 3, UINT32_MAX, 0, 0);
+	expect_broken("descriptor outside guest memory");
+}
+
+static void more_than_4_gib_breaks(void **state)
+{
+	(void)state;
+	/* A region that is far larger than what backs it: nothing touches the bytes. */
+	static uint8_t byte;
+	struct guest_mem big = GUEST_MEM_INIT;
+	const uint64_t at = 1ULL << 40;
+
+	big = rm.mem;
+	assert_int_equal(
+		guest_mem_add(&big,
+			      &(struct guest_mem_region){ .gpa = at, .size = 1ULL << 33, .hva = &byte }),
+		0);
+	vq.mem = &big;
+	ring_driver_set_desc(&rd, 0, at, UINT32_MAX, RING_F_NEXT, 1);
+	ring_driver_set_desc(&rd, 1, at, 1, 0, 0);
+	ring_driver_publish(&rd, 0);
+	assert_int_equal(virtqueue_pop(&vq, &chain), 1); /* 2^32 exactly */
+	assert_int_equal(chain.readable_len, 1ULL << 32);
+	ring_driver_set_desc(&rd, 1, at, 2, 0, 0);
+	expect_broken("descriptor chain holds more than 2^32 bytes");
+}
+
+static void an_indirect_table_must_be_negotiated(void **state)
+{
+	const uint64_t table = ring_mem_alloc(&rm, 0, 16, 16);
+
+	(void)state;
+	ring_mem_set_desc(&rm, table, 0, alloc(4), 4, 0, 0);
+	ring_driver_set_desc(&rd, 0, table, 16, RING_F_INDIRECT, 0);
+	expect_broken("indirect descriptor was not negotiated");
+}
+
+static void an_empty_table_breaks(void **state)
+{
+	(void)state;
+	ring_driver_set_desc(&rd, 0, ring_mem_alloc(&rm, 0, 16, 16), 0, RING_F_INDIRECT, 0);
+	expect_broken("indirect table's length is no multiple of 16");
+}
+
+static void an_odd_table_breaks(void **state)
+{
+	(void)state;
+	ring_driver_set_desc(&rd, 0, ring_mem_alloc(&rm, 0, 32, 16), 24, RING_F_INDIRECT, 0);
+	expect_broken("indirect table's length is no multiple of 16");
+}
+
+static void a_table_with_a_next_descriptor_breaks(void **state)
+{
+	(void)state;
+	ring_driver_set_desc(&rd, 0, ring_mem_alloc(&rm, 0, 16, 16), 16, RING_F_INDIRECT | RING_F_NEXT, 1);
+	expect_broken("indirect descriptor with a next one");
+}
+
+static void a_nested_table_breaks(void **state)
+{
+	const uint64_t table = ring_mem_alloc(&rm, 0, 32, 16);
+
+	(void)state;
+	ring_mem_set_desc(&rm, table, 0, table + 16, 16, RING_F_INDIRECT, 0);
+	ring_driver_set_desc(&rd, 0, table, 32, RING_F_INDIRECT, 0);
+	expect_broken("nested indirect descriptor");
+}
+
+static void a_next_outside_the_table_breaks(void **state)
+{
+	const uint64_t table = ring_mem_alloc(&rm, 0, 32, 16);
+
+	(void)state;
+	ring_mem_set_desc(&rm, table, 0, alloc(4), 4, RING_F_NEXT, 2);
+	ring_driver_set_desc(&rd, 0, table, 32, RING_F_INDIRECT, 0);
+	expect_broken("next descriptor outside the indirect table");
+}
+
+static void a_loop_in_a_table_breaks(void **state)
+{
+	const uint64_t table = ring_mem_alloc(&rm, 0, 32, 16);
+
+	(void)state;
+	ring_mem_set_desc(&rm, table, 0, alloc(4), 4, RING_F_NEXT, 1);
+	ring_mem_set_desc(&rm, table, 1, alloc(4), 4, RING_F_NEXT, 0);
+	ring_driver_set_desc(&rd, 0, table, 32, RING_F_INDIRECT, 0);
+	expect_broken("loop in the indirect table");
+}
+
+static void a_table_outside_memory_breaks(void **state)
+{
+	(void)state;
+	ring_driver_set_desc(&rd, 0, BASE + 2 * REGION - 16, 32, RING_F_INDIRECT, 0);
+	ring_mem_set_desc(&rm, BASE + 2 * REGION - 16, 0, alloc(4), 4, RING_F_NEXT, 1);
+	expect_broken("indirect table outside guest memory");
+}
+
+static void a_wrapping_table_breaks(void **state)
+{
+	(void)state;
+	ring_driver_set_desc(&rd, 0, UINT64_MAX - 15, 32, RING_F_INDIRECT, 0);
+	expect_broken("indirect table outside guest memory");
+}
+
+static void a_table_longer_than_the_queue_breaks(void **state)
+{
+	const uint64_t table = ring_mem_alloc(&rm, 0, 16 * (SIZE + 1), 16);
+
+	(void)state;
+	for (unsigned i = 0; i <= SIZE; i++)
+		ring_mem_set_desc(&rm, table, i, BASE, 4, i < SIZE ? RING_F_NEXT : 0, i + 1);
+	ring_driver_set_desc(&rd, 0, table, 16 * (SIZE + 1), RING_F_INDIRECT, 0);
+	expect_broken("descriptor chain is longer than the queue");
+}
+
+static void an_available_index_too_far_ahead_breaks(void **state)
+{
+	(void)state;
+	ring_driver_set_desc(&rd, 0, alloc(4), 4, 0, 0);
+	ring_driver_set_avail_idx(&rd, SIZE); /* as far as it may be: all entries say 0 */
+	assert_int_equal(virtqueue_pop(&vq, &chain), 1);
+	ring_driver_set_avail_idx(&rd, SIZE + 2);
+	assert_int_equal(virtqueue_pop(&vq, &chain), -EPROTO);
+	assert_string_equal(vq.broken_why, "available index is too far ahead");
+}
+
+static void an_available_index_that_goes_back_breaks(void **state)
+{
+	(void)state;
+	ring_driver_set_desc(&rd, 0, alloc(4), 4, 0, 0);
+	ring_driver_set_avail_idx(&rd, 2);
+	assert_int_equal(virtqueue_pop(&vq, &chain), 1);
+	assert_int_equal(virtqueue_pop(&vq, &chain), 1);
+	ring_driver_set_avail_idx(&rd, 1);
+	assert_int_equal(virtqueue_pop(&vq, &chain), -EPROTO);
+}
+
+static void too_many_region_crossings_break(void **state)
+{
+	/* Single-byte regions: each of the 1024 buffers of 32 bytes crosses 31 borders. */
+	struct virtqueue big_vq = { .max_size = 1024 };
+	struct ring_driver big;
+	static uint8_t bytes[30];
+
+	(void)state;
+	for (unsigned i = 0; i < 30; i++)
+		assert_int_equal(guest_mem_add(&rm.mem, &(struct guest_mem_region){ .gpa = 0x1000 + i,
+										    .size = 1,
+										    .hva = &bytes[i] }),
+				 0);
+	ring_driver_init(&big, &rm, 1, &big_vq, 1024, 0);
+	assert_int_equal(virtqueue_start(&big_vq), 0);
+	for (unsigned i = 0; i < 1024; i++)
+		ring_driver_set_desc(&big, i, 0x1000, 30, i < 1023 ? RING_F_NEXT : 0, i + 1);
+	ring_driver_publish(&big, 0);
+	assert_int_equal(virtqueue_pop(&big_vq, &chain), -EPROTO);
+	assert_string_equal(big_vq.broken_why, "descriptor chain crosses too many memory regions");
+	ring_driver_done(&big);
+}
+
+static void a_broken_queue_leaves_the_used_ring_alone(void **state)
+{
+	const struct ring_buf buf = { alloc(4), 4, true };
+	uint16_t head;
+
+	(void)state;
+	ring_driver_add(&rd, &buf, 1);
+	assert_int_equal(virtqueue_pop(&vq, &chain), 1);
+	head = chain.head;
+	ring_driver_publish(&rd, SIZE);
+	assert_int_equal(virtqueue_pop(&vq, &chain), -EPROTO);
+	virtqueue_push(&vq, head, 4);
+	virtqueue_call(&vq);
+	assert_int_equal(ring_driver_device_idx(&rd), 0);
+	assert_false(ring_driver_called(&rd));
+}
+
 /* --- Kicks and calls --- */
 
 static void push_chains(unsigned n)
@@ -508,6 +830,31 @@ int main(void)
 		ALL(unpop_gives_the_same_chain_again),
 		ALL(indexes_wrap_at_16_bits),
 		ALL(chains_may_be_pushed_out_of_order),
+		ALL(filled_chains_are_seen_when_they_are_published),
+		ALL(head_outside_the_queue_breaks),
+		ALL(next_outside_the_queue_breaks),
+		ALL(a_loop_breaks),
+		ALL(a_loop_of_empty_buffers_breaks),
+		ALL(readable_after_writable_breaks),
+		ALL(readable_after_writable_breaks_in_a_table),
+		ALL(a_hole_breaks),
+		ALL(running_out_of_memory_breaks),
+		ALL(a_wrapping_address_breaks),
+		ALL(more_than_4_gib_breaks),
+		PLAIN(an_indirect_table_must_be_negotiated),
+		ALL(an_empty_table_breaks),
+		ALL(an_odd_table_breaks),
+		ALL(a_table_with_a_next_descriptor_breaks),
+		ALL(a_nested_table_breaks),
+		ALL(a_next_outside_the_table_breaks),
+		ALL(a_loop_in_a_table_breaks),
+		ALL(a_table_outside_memory_breaks),
+		ALL(a_wrapping_table_breaks),
+		ALL(a_table_longer_than_the_queue_breaks),
+		ALL(an_available_index_too_far_ahead_breaks),
+		ALL(an_available_index_that_goes_back_breaks),
+		ALL(too_many_region_crossings_break),
+		ALL(a_broken_queue_leaves_the_used_ring_alone),
 		PLAIN(flags_suppress_calls),
 		ALL(used_event_suppresses_calls),
 		ALL(used_event_is_found_in_the_middle_of_a_batch_across_the_wrap),

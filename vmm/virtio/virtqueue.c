@@ -324,7 +324,7 @@ void virtqueue_unpop(struct virtqueue *vq)
 	vq->next_avail--;
 }
 
-void virtqueue_push(struct virtqueue *vq, uint16_t head, uint32_t written)
+void virtqueue_fill(struct virtqueue *vq, uint16_t head, uint32_t written)
 {
 	uint8_t *elem;
 
@@ -335,11 +335,23 @@ void virtqueue_push(struct virtqueue *vq, uint16_t head, uint32_t written)
 	put_le32(elem, head);
 	put_le32(elem + 4, written);
 	vq->next_used++;
-	/* Release: the element, and the data before it; pairs with the driver's barrier after reading idx (§2.7.14). */
-	store_u16(vq->used, RING_IDX, vq->next_used, memory_order_release);
 	/* 2^16 pushes without a call: the distance since the last one is no longer known. */
 	if (vq->next_used == vq->signalled_used)
 		vq->signalled_valid = false;
+}
+
+void virtqueue_publish(struct virtqueue *vq)
+{
+	if (vq->broken || !vq->used)
+		return;
+	/* Release: the element, and the data before it; pairs with the driver's barrier after reading idx (§2.7.14). */
+	store_u16(vq->used, RING_IDX, vq->next_used, memory_order_release);
+}
+
+void virtqueue_push(struct virtqueue *vq, uint16_t head, uint32_t written)
+{
+	virtqueue_fill(vq, head, written);
+	virtqueue_publish(vq);
 }
 
 /* §2.7.7.2: did idx pass `event` on its way from `from` to `to`? All modulo 2^16. */

@@ -93,6 +93,13 @@ bool virtqueue_has_available(struct virtqueue *vq);
 /* Return a chain with `written` bytes (≤ writable_len). Does not interrupt: see virtqueue_call(). */
 void virtqueue_push(struct virtqueue *vq, uint16_t head, uint32_t written);
 
+/*
+ * The same in two steps, for chains that the driver must see together or not at all
+ * (mergeable receive buffers, §5.1.6.4): what was filled is seen when it is published.
+ */
+void virtqueue_fill(struct virtqueue *vq, uint16_t head, uint32_t written);
+void virtqueue_publish(struct virtqueue *vq);
+
 /* Interrupt the driver if it wants to know (event index or flags, §2.7.7); one write to call_fd. */
 void virtqueue_call(struct virtqueue *vq);
 
@@ -107,6 +114,7 @@ bool virtqueue_kicks_on(struct virtqueue *vq);
 size_t iov_read(const struct iovec *iov, unsigned n, size_t offset, void *buf, size_t len);
 size_t iov_write(const struct iovec *iov, unsigned n, size_t offset, const void *buf, size_t len);
 /* The sub-range [offset, offset + len) of `iov` into `out` (≤ max entries); returns entries or -ENOBUFS. */
-int iov_slice(const struct iovec *iov, unsigned n, size_t offset, size_t len, struct iovec *out, unsigned max);
+int iov_slice(const struct iovec *iov, unsigned n, size_t offset, size_t len, struct iovec *out,
+	      unsigned max);
 
 #endif
