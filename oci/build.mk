@@ -2,7 +2,6 @@
 oci_agent_SRC := \
 	oci/agent_link.c \
 	oci/agent_proto.c \
-	oci/guest_net.c \
 	oci/spec.c \
 	oci/spec_capabilities.c \
 	oci/spec_hooks.c \

@@ -46,8 +46,9 @@ static const char *const common_parameters[] = {
 	 */
 	"earlycon=uart8250,io,0x3f8",
 	"console=hvc0",
-	/* A panic ends the machine at once. */
+	/* A panic ends the machine at once, after printing what was kept off the console. */
 	"panic=-1",
+	"panic_print=0x20",
 	"reboot=t",
 	/* No self-test of each crypto algorithm. */
 	"cryptomgr.notests",

@@ -11,8 +11,11 @@
 #include "base/err.h"
 #include "base/json.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <net/if.h>
+#include <stdio.h>
 #include <string.h>
 
 static const char *const engine_names[] = { [VM_ENGINE_KVM] = "kvm", [VM_ENGINE_QEMU] = "qemu" };
@@ -36,6 +39,9 @@ void vm_spec_free(struct vm_spec *spec)
 		free(spec->shares[i].path);
 	}
 	free(spec->shares);
+	for (size_t i = 0; i < spec->n_nets; i++)
+		free(spec->nets[i].name);
+	free(spec->nets);
 	free(spec->id);
 	free(spec->kernel);
 	free(spec->initrd);
@@ -165,11 +171,108 @@ static int parse_shares(const struct json *node, struct vm_spec *spec, struct er
 	return 0;
 }
 
+/* Six bytes as "02:00:5e:10:00:01". */
+static bool mac_from_text(const char *text, uint8_t mac[VM_MAC_LEN])
+{
+	uint8_t bytes[VM_MAC_LEN];
+	int end = 0;
+
+	/* %2hhx would skip white space and take a sign: the shape is checked first. */
+	for (size_t i = 0; i < 3 * VM_MAC_LEN - 1; i++)
+		if (i % 3 == 2 ? text[i] != ':' : !isxdigit((unsigned char)text[i]))
+			return false;
+	if (sscanf(text, "%2hhx:%2hhx:%2hhx:%2hhx:%2hhx:%2hhx%n", &bytes[0], &bytes[1], &bytes[2], &bytes[3],
+		   &bytes[4], &bytes[5], &end) != VM_MAC_LEN ||
+	    text[end] != '\0')
+		return false;
+	memcpy(mac, bytes, sizeof(bytes));
+	return true;
+}
+
+static int take_mac(const struct json *obj, uint8_t mac[VM_MAC_LEN], struct err *err)
+{
+	_cleanup_free_ char *text = NULL;
+	int r;
+
+	r = take_string(obj, "mac", &text, err);
+	if (r < 0 || !text)
+		return r;
+	if (!mac_from_text(text, mac))
+		return json_error(json_get(obj, "mac"), err, "must be six bytes like 02:00:5e:10:00:01");
+	return 0;
+}
+
+static int take_taps(const struct json *node, struct vm_net *net, struct err *err)
+{
+	int64_t fd;
+	int r;
+
+	if (!node)
+		return 0;
+	r = json_expect(node, JSON_ARRAY, err);
+	if (r < 0)
+		return r;
+	if (json_length(node) > VM_NET_PAIRS_MAX)
+		return json_error(node, err, "at most %d", VM_NET_PAIRS_MAX);
+	for (size_t i = 0; i < json_length(node); i++) {
+		r = json_to_i64(json_at(node, i), 0, INT_MAX, &fd, err);
+		if (r < 0)
+			return r;
+		net->tap_fds[net->n_pairs++] = (int)fd;
+	}
+	return 0;
+}
+
+static int parse_net(const struct json *node, struct vm_net *net, struct err *err)
+{
+	static const char *const keys[] = { "name", "mac", "mtu", "taps" };
+	uint64_t mtu = VM_NET_MTU_DEFAULT;
+	int r;
+
+	r = json_expect(node, JSON_OBJECT, err);
+	if (r < 0)
+		return r;
+	if ((r = check_keys(node, keys, ARRAY_SIZE(keys), err)) < 0 ||
+	    (r = take_string(node, "name", &net->name, err)) < 0 || (r = take_mac(node, net->mac, err)) < 0 ||
+	    (r = take_u64(node, "mtu", UINT_MAX, &mtu, err)) < 0 ||
+	    (r = take_taps(json_get(node, "taps"), net, err)) < 0)
+		return r;
+	net->mtu = (unsigned)mtu;
+	return 0;
+}
+
+static int parse_nets(const struct json *node, struct vm_spec *spec, struct err *err)
+{
+	size_t n;
+	int r;
+
+	if (!node)
+		return 0;
+	r = json_expect(node, JSON_ARRAY, err);
+	if (r < 0)
+		return r;
+	n = json_length(node);
+	if (n > VM_NETS_MAX)
+		return json_error(node, err, "at most %d", VM_NETS_MAX);
+	if (n == 0)
+		return 0;
+	spec->nets = calloc(n, sizeof(*spec->nets));
+	if (!spec->nets)
+		return err_set(err, -ENOMEM, "out of memory");
+	spec->n_nets = n;
+	for (size_t i = 0; i < n; i++) {
+		r = parse_net(json_at(node, i), &spec->nets[i], err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
 static int parse_object(const struct json *root, struct vm_spec *spec, struct err *err)
 {
 	static const char *const keys[] = {
-		"id",  "engine", "kernel", "initrd",	  "cmdline",  "cpus",	   "memory",
-		"cid", "shares", "debug",  "consolePath", "qemuPath", "qemuAccel",
+		"id",  "engine", "kernel", "initrd", "cmdline",	    "cpus",	"memory",
+		"cid", "shares", "nets",   "debug",  "consolePath", "qemuPath", "qemuAccel",
 	};
 	uint64_t cpus = VM_CPUS_DEFAULT, cid = 0;
 	unsigned engine = VM_ENGINE_KVM;
@@ -189,6 +292,7 @@ static int parse_object(const struct json *root, struct vm_spec *spec, struct er
 	    (r = take_u64(root, "memory", UINT64_MAX, &spec->memory, err)) < 0 ||
 	    (r = take_u64(root, "cid", UINT32_MAX, &cid, err)) < 0 ||
 	    (r = parse_shares(json_get(root, "shares"), spec, err)) < 0 ||
+	    (r = parse_nets(json_get(root, "nets"), spec, err)) < 0 ||
 	    (r = take_bool(root, "debug", &spec->debug, err)) < 0 ||
 	    (r = take_string(root, "consolePath", &spec->console_path, err)) < 0 ||
 	    (r = take_string(root, "qemuPath", &spec->qemu_path, err)) < 0 ||
@@ -244,6 +348,31 @@ static void put_bool(struct json_out *out, const char *key, bool value)
 	json_out_bool(out, value);
 }
 
+static void put_nets(struct json_out *out, const struct vm_spec *spec)
+{
+	json_out_key(out, "nets");
+	json_out_array(out);
+	for (size_t i = 0; i < spec->n_nets; i++) {
+		const struct vm_net *net = &spec->nets[i];
+		const uint8_t *mac = net->mac;
+		char text[3 * VM_MAC_LEN];
+
+		snprintf(text, sizeof(text), "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3],
+			 mac[4], mac[5]);
+		json_out_object(out);
+		put_string(out, "name", net->name);
+		put_string(out, "mac", text);
+		put_u64(out, "mtu", net->mtu);
+		json_out_key(out, "taps");
+		json_out_array(out);
+		for (unsigned k = 0; k < net->n_pairs && k < VM_NET_PAIRS_MAX; k++)
+			json_out_i64(out, net->tap_fds[k]);
+		json_out_array_end(out);
+		json_out_object_end(out);
+	}
+	json_out_array_end(out);
+}
+
 int vm_spec_write(const struct vm_spec *spec, char **ret_text, size_t *ret_len)
 {
 	struct json_out *out;
@@ -274,6 +403,7 @@ int vm_spec_write(const struct vm_spec *spec, char **ret_text, size_t *ret_len)
 		json_out_object_end(out);
 	}
 	json_out_array_end(out);
+	put_nets(out, spec);
 	put_bool(out, "debug", spec->debug);
 	put_string(out, "consolePath", spec->console_path);
 	put_string(out, "qemuPath", spec->qemu_path);
@@ -326,6 +456,66 @@ static int check_shares(const struct vm_spec *spec, struct err *err)
 	return 0;
 }
 
+/* True when `fd` is in one of the nets before `net`, or before its queue `pair`. */
+static bool tap_is_known(const struct vm_spec *spec, size_t net, unsigned pair)
+{
+	int fd = spec->nets[net].tap_fds[pair];
+
+	for (size_t i = 0; i <= net; i++) {
+		unsigned n = i < net ? spec->nets[i].n_pairs : pair;
+
+		for (unsigned k = 0; k < n; k++)
+			if (spec->nets[i].tap_fds[k] == fd)
+				return true;
+	}
+	return false;
+}
+
+static int check_net(const struct vm_spec *spec, size_t i, struct err *err)
+{
+	static const uint8_t no_mac[VM_MAC_LEN];
+	const struct vm_net *net = &spec->nets[i];
+
+	if (!net->name || !net->name[0])
+		return err_set(err, -EINVAL, "nets[%zu].name: missing", i);
+	if (strlen(net->name) >= IFNAMSIZ)
+		return err_set(err, -EINVAL, "nets[%zu].name: longer than %d bytes", i, IFNAMSIZ - 1);
+	for (size_t k = 0; k < i; k++)
+		if (strcmp(spec->nets[k].name, net->name) == 0)
+			return err_set(err, -EINVAL, "nets[%zu].name: \"%s\" is there twice", i, net->name);
+	/* IEEE 802: a group's address is nobody's */
+	if ((net->mac[0] & 1) || memcmp(net->mac, no_mac, sizeof(no_mac)) == 0)
+		return err_set(err, -EINVAL, "nets[%zu].mac: missing, or no single station's address", i);
+	if (net->mtu < VM_NET_MTU_MIN || net->mtu > VM_NET_MTU_MAX)
+		return err_set(err, -EINVAL, "nets[%zu].mtu: must be %d to %d", i, VM_NET_MTU_MIN,
+			       VM_NET_MTU_MAX);
+	if (net->n_pairs < 1 || net->n_pairs > VM_NET_PAIRS_MAX)
+		return err_set(err, -EINVAL, "nets[%zu].taps: must be 1 to %d descriptors", i,
+			       VM_NET_PAIRS_MAX);
+	for (unsigned k = 0; k < net->n_pairs; k++) {
+		if (net->tap_fds[k] <= STDERR_FILENO)
+			return err_set(err, -EINVAL, "nets[%zu].taps[%u]: must be above %d", i, k,
+				       STDERR_FILENO);
+		if (tap_is_known(spec, i, k))
+			return err_set(err, -EINVAL, "nets[%zu].taps[%u]: descriptor %d is there twice", i, k,
+				       net->tap_fds[k]);
+	}
+	return 0;
+}
+
+static int check_nets(const struct vm_spec *spec, struct err *err)
+{
+	if (spec->n_nets > VM_NETS_MAX)
+		return err_set(err, -EINVAL, "nets: at most %d", VM_NETS_MAX);
+	for (size_t i = 0; i < spec->n_nets; i++) {
+		int r = check_net(spec, i, err);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
 int vm_spec_check(const struct vm_spec *spec, struct err *err)
 {
 	int r;
@@ -355,5 +545,6 @@ int vm_spec_check(const struct vm_spec *spec, struct err *err)
 		return err_set(err, -EINVAL, "qemuPath: empty");
 	if (spec->qemu_accel && strcmp(spec->qemu_accel, "tcg") != 0 && strcmp(spec->qemu_accel, "kvm") != 0)
 		return err_set(err, -EINVAL, "qemuAccel: must be tcg or kvm");
-	return check_shares(spec, err);
+	r = check_shares(spec, err);
+	return r < 0 ? r : check_nets(spec, err);
 }

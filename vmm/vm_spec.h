@@ -30,6 +30,27 @@ enum {
 	VM_CPUS_MAX = 32,
 	VM_CPUS_DEFAULT = 1,
 	VM_SHARES_MAX = 512,
+	VM_NETS_MAX = 16,
+	VM_NET_PAIRS_MAX = 8,
+	VM_NET_MTU_MIN = 68, /* IPv4's least (RFC 791) */
+	VM_NET_MTU_MAX = 65535,
+	VM_NET_MTU_DEFAULT = 1500,
+	VM_MAC_LEN = 6,
+};
+
+/* A network interface of the guest, backed by a tap of the host. */
+struct vm_net {
+	char *name; /* unique, for messages and statistics: the interface's name */
+	uint8_t mac[VM_MAC_LEN];
+	unsigned mtu;
+	/*
+	 * One descriptor for each queue pair, all of the same tap (IFF_TAP | IFF_NO_PI |
+	 * IFF_VNET_HDR, and IFF_MULTI_QUEUE for more than one), non-blocking. The numbers are those
+	 * in the process that calls vmm_new(), which takes them over; none is standard input, output or
+	 * error.
+	 */
+	int tap_fds[VM_NET_PAIRS_MAX];
+	unsigned n_pairs;
 };
 #define VM_MEMORY_MIN (64ULL << 20)
 #define VM_MEMORY_DEFAULT (512ULL << 20) /* only what is used costs the host */
@@ -47,6 +68,8 @@ struct vm_spec {
 	uint32_t cid; /* vsock context id of the guest, ≥ 3 */
 	struct vm_share *shares;
 	size_t n_shares;
+	struct vm_net *nets;
+	size_t n_nets;
 	bool debug; /* kernel messages on the console, VM exits counted and logged */
 	char *console_path; /* append the guest's console here, or NULL */
 	char *qemu_path; /* QEMU engine: the emulator, NULL: qemu-system-x86_64 in $PATH */

@@ -13,12 +13,15 @@
 #include "vmm/engine.h"
 #include "vmm/virtio/console.h"
 #include "vmm/virtio/fs.h"
+#include "vmm/virtio/net.h"
 #include "vmm/virtio/vdev.h"
 #include "vmm/virtio/vsock.h"
 #include "vmm/vm_spec.h"
 
+#include <assert.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -26,7 +29,11 @@
 /* The tag that the agent mounts (oci/agent_proto.h). */
 #define SHARE_TAG "vrun"
 
-enum { DEVICES_MAX = 3 };
+enum { DEVICES_MAX = 3 + VM_NETS_MAX };
+
+static_assert((int)VM_NET_PAIRS_MAX == (int)VNET_PAIRS_MAX, "queue pairs of a net");
+static_assert((int)VM_NET_MTU_MIN == (int)VNET_MTU_MIN && (int)VM_NET_MTU_MAX == (int)VNET_MTU_MAX,
+	      "MTU of a net");
 
 struct vmm {
 	const struct vm_spec *spec;
@@ -38,6 +45,9 @@ struct vmm {
 	struct vdev *devices[DEVICES_MAX]; /* in PCI slot order */
 	size_t n_devices;
 	struct vdev *vsock, *console_dev; /* two of the above */
+	struct vdev *nets[VM_NETS_MAX]; /* others of them, in the spec's order */
+	size_t n_nets;
+	size_t n_taken; /* of the spec's nets, those whose descriptors have been consumed */
 
 	const struct engine_ops *ops;
 	void *engine;
@@ -156,6 +166,45 @@ out:
 	return r < 0 ? r : 0;
 }
 
+/* A failed vmm_new() consumes what no device has. */
+static void close_taps(const struct vm_spec *spec, size_t first)
+{
+	for (size_t i = first; i < spec->n_nets; i++)
+		for (unsigned k = 0; k < spec->nets[i].n_pairs && k < VM_NET_PAIRS_MAX; k++)
+			close_fd(spec->nets[i].tap_fds[k]);
+}
+
+static int make_net(struct vmm *vmm, const struct vm_net *net, struct err *err)
+{
+	struct vnet_config config = { .tag = net->name, .mtu = (uint16_t)net->mtu, .n_pairs = net->n_pairs };
+	struct vdev *dev;
+	int r;
+
+	memcpy(config.mac, net->mac, sizeof(config.mac));
+	memcpy(config.take_tap_fds, net->tap_fds, sizeof(config.take_tap_fds));
+	vmm->n_taken++;
+	r = virtio_net_new(vmm->loop, &config, &dev, err);
+	if (r < 0)
+		return err_wrap(err, r, "network interface");
+	vmm->nets[vmm->n_nets++] = dev;
+	vmm->devices[vmm->n_devices++] = dev;
+	return 0;
+}
+
+static int make_nets(struct vmm *vmm, struct err *err)
+{
+	const struct vm_spec *spec = vmm->spec;
+
+	assert(spec->n_nets <= VM_NETS_MAX);
+	for (size_t i = 0; i < spec->n_nets; i++) {
+		int r = make_net(vmm, &spec->nets[i], err);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
 static int make_console_device(struct vmm *vmm, struct err *err)
 {
 	int r;
@@ -196,30 +245,40 @@ static int make_engine(struct vmm *vmm, struct err *err)
 	return vmm->ops->create(&args, &vmm->engine, err);
 }
 
-static void cleanup_vmm(struct vmm **vmm)
+static int make_all(struct vmm *vmm, struct err *err)
 {
-	vmm_free(*vmm);
+	int r;
+
+	if ((r = make_console(vmm, err)) < 0 || (r = make_vsock(vmm, err)) < 0 ||
+	    (r = make_fs(vmm, err)) < 0 || (r = make_nets(vmm, err)) < 0 ||
+	    (r = make_console_device(vmm, err)) < 0 || (r = make_engine(vmm, err)) < 0)
+		return r;
+	return 0;
 }
 
 int vmm_new(struct loop *loop, const struct vm_spec *spec, const struct vmm_callbacks *callbacks, void *ctx,
 	    struct vmm **ret, struct err *err)
 {
-	_cleanup_(cleanup_vmm) struct vmm *vmm = NULL;
+	struct vmm *vmm;
 	int r;
 
 	vmm = calloc(1, sizeof(*vmm));
-	if (!vmm)
+	if (!vmm) {
+		close_taps(spec, 0);
 		return err_set(err, -ENOMEM, "out of memory");
+	}
 	vmm->loop = loop;
 	vmm->spec = spec;
 	vmm->callbacks = *callbacks;
 	vmm->ctx = ctx;
-	if ((r = make_console(vmm, err)) < 0 || (r = make_vsock(vmm, err)) < 0 ||
-	    (r = make_fs(vmm, err)) < 0 || (r = make_console_device(vmm, err)) < 0 ||
-	    (r = make_engine(vmm, err)) < 0)
+	r = make_all(vmm, err);
+	if (r < 0) {
+		close_taps(spec, vmm->n_taken);
+		vmm_free(vmm);
 		return r;
+	}
 	vmm->timeline.created = now_ns();
-	*ret = TAKE_PTR(vmm);
+	*ret = vmm;
 	return 0;
 }
 
@@ -283,6 +342,25 @@ size_t vmm_console_input(struct vmm *vmm, const void *buf, size_t len)
 const struct vmm_timeline *vmm_timeline(const struct vmm *vmm)
 {
 	return &vmm->timeline;
+}
+
+int vmm_net_stats(const struct vmm *vmm, size_t i, struct vmm_net_stats *ret)
+{
+	struct vnet_stats stats;
+
+	if (i >= vmm->n_nets)
+		return -ENOENT;
+	virtio_net_stats(vmm->nets[i], &stats);
+	*ret = (struct vmm_net_stats){
+		.name = vmm->spec->nets[i].name,
+		.rx_packets = stats.rx_packets,
+		.rx_bytes = stats.rx_bytes,
+		.rx_dropped = stats.rx_dropped,
+		.tx_packets = stats.tx_packets,
+		.tx_bytes = stats.tx_bytes,
+		.tx_dropped = stats.tx_dropped,
+	};
+	return 0;
 }
 
 size_t vmm_exits(const struct vmm *vmm, char *buf, size_t size)

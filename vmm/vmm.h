@@ -41,9 +41,17 @@ struct vmm_timeline {
 	uint64_t first_run; /* first KVM_RUN, or QEMU told to go */
 };
 
+/* A network interface's traffic since the start; received is what the guest received. */
+struct vmm_net_stats {
+	const char *name; /* the spec's */
+	uint64_t rx_packets, rx_bytes, rx_dropped;
+	uint64_t tx_packets, tx_bytes, tx_dropped;
+};
+
 /*
  * Build the machine: guest memory, image loaded, devices made; nothing runs yet.
- * `spec` is borrowed and outlives the vmm.
+ * `spec` is borrowed and outlives the vmm. The taps' descriptors that it names are
+ * consumed, even on failure.
  */
 int vmm_new(struct loop *loop, const struct vm_spec *spec, const struct vmm_callbacks *callbacks, void *ctx,
 	    struct vmm **ret, struct err *err);
@@ -63,6 +71,9 @@ struct console_log *vmm_console(struct vmm *vmm);
 /* Bytes for the guest's console. */
 size_t vmm_console_input(struct vmm *vmm, const void *buf, size_t len);
 const struct vmm_timeline *vmm_timeline(const struct vmm *vmm);
+
+/* Of the spec's net `i`; -ENOENT when there are no more. */
+int vmm_net_stats(const struct vmm *vmm, size_t i, struct vmm_net_stats *ret);
 
 /* VM exits by reason since the start, as text lines "reason count", at most `size` bytes. 0 when not known. */
 size_t vmm_exits(const struct vmm *vmm, char *buf, size_t size);

@@ -39,6 +39,7 @@ static void absent_fields_get_defaults(void **state)
 	assert_int_equal(spec->cpus, VM_CPUS_DEFAULT);
 	assert_int_equal(spec->memory, VM_MEMORY_DEFAULT);
 	assert_int_equal(spec->n_shares, 0);
+	assert_int_equal(spec->n_nets, 0);
 	assert_null(spec->initrd);
 	assert_null(spec->cmdline);
 	assert_null(spec->console_path);
@@ -53,6 +54,18 @@ static void every_field_survives_a_round_trip(void **state)
 		{ .name = (char *)"b", .path = (char *)"/b", .readonly = true, .cache = VM_SHARE_CACHE_NONE },
 		{ .name = (char *)"c", .path = (char *)"/b", .cache = VM_SHARE_CACHE_ALWAYS },
 	};
+	struct vm_net nets[] = {
+		{ .name = (char *)"eth0",
+		  .mac = { 0x02, 0, 0x5e, 0xab, 9, 0xff },
+		  .mtu = VM_NET_MTU_MAX,
+		  .tap_fds = { 3, 9, 2147483647, 4, 5, 6, 7, 8 },
+		  .n_pairs = VM_NET_PAIRS_MAX },
+		{ .name = (char *)"lan",
+		  .mac = { 0xfe, 0, 0, 0, 0, 0 },
+		  .mtu = VM_NET_MTU_MIN,
+		  .tap_fds = { 10 },
+		  .n_pairs = 1 },
+	};
 	const struct vm_spec spec = {
 		.id = (char *)"abc",
 		.engine = VM_ENGINE_QEMU,
@@ -64,6 +77,8 @@ static void every_field_survives_a_round_trip(void **state)
 		.cid = 0xfffffffe,
 		.shares = shares,
 		.n_shares = ARRAY_SIZE(shares),
+		.nets = nets,
+		.n_nets = ARRAY_SIZE(nets),
 		.debug = true,
 		.console_path = (char *)"/tmp/console",
 		.qemu_path = (char *)"qemu",
@@ -95,6 +110,14 @@ static void every_field_survives_a_round_trip(void **state)
 		assert_string_equal(copy->shares[i].path, shares[i].path);
 		assert_int_equal(copy->shares[i].readonly, shares[i].readonly);
 		assert_int_equal(copy->shares[i].cache, shares[i].cache);
+	}
+	assert_int_equal(copy->n_nets, 2);
+	for (size_t i = 0; i < 2; i++) {
+		assert_string_equal(copy->nets[i].name, nets[i].name);
+		assert_memory_equal(copy->nets[i].mac, nets[i].mac, VM_MAC_LEN);
+		assert_int_equal(copy->nets[i].mtu, nets[i].mtu);
+		assert_int_equal(copy->nets[i].n_pairs, nets[i].n_pairs);
+		assert_memory_equal(copy->nets[i].tap_fds, nets[i].tap_fds, sizeof(nets[i].tap_fds));
 	}
 	assert_int_equal(vm_spec_write(copy, &again, &len), 0);
 	assert_string_equal(again, text);
@@ -206,6 +229,94 @@ static void too_many_shares_are_refused(void **state)
 	free(text);
 }
 
+#define NETS(nets) "{" HEAD ",\"nets\":[" nets "]}"
+#define NET(name, mac, taps) "{\"name\":\"" name "\",\"mac\":\"" mac "\",\"taps\":[" taps "]}"
+#define MAC "02:00:5e:10:00:01"
+
+static void a_net_has_an_mtu_by_default(void **state)
+{
+	struct vm_spec *spec = parse(NETS(NET("eth0", "02:0A:fF:10:00:01", "3")));
+
+	(void)state;
+	assert_int_equal(spec->n_nets, 1);
+	assert_int_equal(spec->nets[0].mtu, VM_NET_MTU_DEFAULT);
+	assert_memory_equal(spec->nets[0].mac, "\x02\x0a\xff\x10\0\1", VM_MAC_LEN);
+	vm_spec_free(spec);
+}
+
+static void nets_of_wrong_shape_are_refused(void **state)
+{
+	static const char *const bad_macs[] = {
+		"",
+		"02:00:5e:10:00",
+		"02:00:5e:10:00:0",
+		"02:00:5e:10:00:01:",
+		"02:00:5e:10:00:012",
+		"02-00-5e-10-00-01",
+		"02: 0:5e:10:00:01",
+		"02:+1:5e:10:00:01",
+		"02:00:5e:10:00:0g",
+		" 02:00:5e:10:00:01",
+	};
+	char text[256];
+
+	(void)state;
+	expect_refused("{" HEAD ",\"nets\":{}}", "nets");
+	expect_refused(NETS("1"), "nets[0]");
+	expect_refused(NETS("{\"name\":\"a\",\"x\":1}"), "nets[0].x: unknown key");
+	expect_refused(NETS("{\"name\":1}"), "nets[0].name");
+	expect_refused(NETS("{\"name\":\"a\",\"mac\":1}"), "nets[0].mac");
+	expect_refused(NETS("{\"name\":\"a\",\"mtu\":-1}"), "nets[0].mtu");
+	expect_refused(NETS("{\"name\":\"a\",\"taps\":3}"), "nets[0].taps");
+	expect_refused(NETS(NET("a", MAC, "\"3\"")), "nets[0].taps[0]");
+	expect_refused(NETS(NET("a", MAC, "3,-1")), "nets[0].taps[1]");
+	expect_refused(NETS(NET("a", MAC, "2147483648")), "nets[0].taps[0]");
+	for (size_t i = 0; i < ARRAY_SIZE(bad_macs); i++) {
+		snprintf(text, sizeof(text), NETS(NET("a", "%s", "3")), bad_macs[i]);
+		expect_refused(text, "nets[0].mac: must be six bytes");
+	}
+}
+
+static void nets_out_of_range_are_refused(void **state)
+{
+	(void)state;
+	expect_refused(NETS("{\"mac\":\"" MAC "\",\"taps\":[3]}"), "nets[0].name: missing");
+	expect_refused(NETS(NET("", MAC, "3")), "nets[0].name: missing");
+	expect_refused(NETS(NET("sixteen-letters-", MAC, "3")), "nets[0].name: longer than 15");
+	expect_refused(NETS("{\"name\":\"a\",\"taps\":[3]}"), "nets[0].mac: missing");
+	expect_refused(NETS(NET("a", "00:00:00:00:00:00", "3")), "nets[0].mac: missing");
+	expect_refused(NETS(NET("a", "03:00:00:00:00:00", "3")), "nets[0].mac");
+	expect_refused(NETS("{\"name\":\"a\",\"mac\":\"" MAC "\",\"taps\":[3],\"mtu\":67}"),
+		       "nets[0].mtu: must be 68 to 65535");
+	expect_refused(NETS("{\"name\":\"a\",\"mac\":\"" MAC "\",\"taps\":[3],\"mtu\":65536}"),
+		       "nets[0].mtu: must be 68 to 65535");
+	expect_refused(NETS("{\"name\":\"a\",\"mac\":\"" MAC "\"}"), "nets[0].taps: must be 1 to 8");
+	expect_refused(NETS(NET("a", MAC, "")), "nets[0].taps: must be 1 to 8");
+	expect_refused(NETS(NET("a", MAC, "3,4,5,6,7,8,9,10,11")), "nets[0].taps: at most 8");
+	expect_refused(NETS(NET("a", MAC, "3,2")), "nets[0].taps[1]: must be above 2");
+	expect_refused(NETS(NET("a", MAC, "3,4,3")), "nets[0].taps[2]: descriptor 3 is there twice");
+	expect_refused(NETS(NET("a", MAC, "3,4") "," NET("b", MAC, "5,4")),
+		       "nets[1].taps[1]: descriptor 4 is there twice");
+	expect_refused(NETS(NET("a", MAC, "3") "," NET("a", MAC, "4")), "nets[1].name: \"a\" is there twice");
+}
+
+static void too_many_nets_are_refused(void **state)
+{
+	char text[4096], *p = text;
+	struct vm_spec *spec;
+
+	(void)state;
+	p += sprintf(p, "{" HEAD ",\"nets\":[");
+	for (int i = 0; i < VM_NETS_MAX; i++)
+		p += sprintf(p, "%s" NET("%d", MAC, "%d"), i ? "," : "", i, i + 3);
+	strcpy(p, "]}");
+	spec = parse(text);
+	assert_int_equal(spec->n_nets, VM_NETS_MAX);
+	vm_spec_free(spec);
+	strcpy(p, "," NET("x", MAC, "99") "]}");
+	expect_refused(text, "nets: at most 16");
+}
+
 static void engines_have_names(void **state)
 {
 	(void)state;
@@ -224,6 +335,10 @@ int main(void)
 		cmocka_unit_test(values_out_of_range_are_refused),
 		cmocka_unit_test(share_names_are_single_unique_components),
 		cmocka_unit_test(too_many_shares_are_refused),
+		cmocka_unit_test(a_net_has_an_mtu_by_default),
+		cmocka_unit_test(nets_of_wrong_shape_are_refused),
+		cmocka_unit_test(nets_out_of_range_are_refused),
+		cmocka_unit_test(too_many_nets_are_refused),
 		cmocka_unit_test(engines_have_names),
 	};
 

@@ -12,7 +12,11 @@
 #include "vmm/vmm.h"
 
 #include <fcntl.h>
+#include <linux/if_tun.h>
 #include <linux/virtio_ids.h>
+#include <net/if.h>
+#include <sched.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 
 static struct {
@@ -30,6 +34,7 @@ static struct {
 
 static struct loop *loop;
 static struct vmm *vmm;
+static bool have_taps;
 static char dir[] = "/tmp/test_vmm.XXXXXX";
 
 static int create(const char *which, const struct engine_args *args, void **ret, struct err *err)
@@ -260,6 +265,90 @@ static void after_a_stop_no_end_is_told(void **state)
 	assert_int_equal(fake.frees, 1);
 }
 
+static int open_tap(const char *name)
+{
+	struct ifreq ifr = { .ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR };
+	int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
+
+	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", name);
+	assert_true(fd >= 0 && ioctl(fd, TUNSETIFF, &ifr) == 0);
+	return fd;
+}
+
+static void set_nets(const char *a, const char *b)
+{
+	static char names[2][16];
+	static struct vm_net nets[2];
+
+	snprintf(names[0], sizeof(names[0]), "%s", a);
+	snprintf(names[1], sizeof(names[1]), "%s", b);
+	for (unsigned i = 0; i < 2; i++)
+		nets[i] = (struct vm_net){
+			.name = names[i], .mac = { 2, 0, 0, 0, 0, (uint8_t)i }, .mtu = 1500 + i, .n_pairs = 1
+		};
+	nets[0].tap_fds[0] = open_tap(a);
+	nets[1].tap_fds[0] = open_tap(b);
+	spec.nets = nets;
+	spec.n_nets = 2;
+}
+
+static void each_net_is_a_device(void **state)
+{
+	struct vmm_net_stats stats;
+
+	(void)state;
+	if (!have_taps)
+		skip();
+	set_nets("eth0", "lan");
+	make();
+	assert_int_equal(fake.args.n_devices, 4);
+	assert_int_equal(fake.args.devices[1]->ops->type, VIRTIO_ID_NET);
+	assert_memory_equal(fake.args.devices[1]->config, "\2\0\0\0\0\0", 6);
+	assert_string_equal(fake.args.devices[1]->tag, "eth0");
+	assert_memory_equal(fake.args.devices[2]->config, "\2\0\0\0\0\1\1\0\1\0\xdd\5", 12);
+	assert_int_equal(fake.args.devices[3]->ops->type, VIRTIO_ID_CONSOLE);
+	assert_int_equal(vmm_net_stats(vmm, 1, &stats), 0);
+	assert_string_equal(stats.name, "lan");
+	assert_int_equal(stats.rx_packets + stats.tx_packets, 0);
+	assert_int_equal(vmm_net_stats(vmm, 2, &stats), -ENOENT);
+}
+
+static void expect_taps_closed(void)
+{
+	for (size_t i = 0; i < spec.n_nets; i++)
+		assert_int_equal(fcntl(spec.nets[i].tap_fds[0], F_GETFD), -1);
+}
+
+static void taps_are_consumed_whatever_comes_of_it(void **state)
+{
+	(void)state;
+	if (!have_taps)
+		skip();
+	/* Before the devices, */
+	set_nets("eth0", "lan");
+	spec.console_path = path("no/file");
+	make_fails("can't open the console file");
+	expect_taps_closed();
+	/* at the first of them, */
+	set_nets("eth0", "lan");
+	spec.console_path = NULL;
+	close(spec.nets[0].tap_fds[0]);
+	spec.nets[0].tap_fds[0] = open("/dev/null", O_RDWR | O_CLOEXEC);
+	make_fails("network interface: eth0: descriptor ");
+	expect_taps_closed();
+	/* after them, */
+	set_nets("eth0", "lan");
+	fake.create_result = -ENODEV;
+	make_fails("no engine today");
+	expect_taps_closed();
+	/* and with the machine. */
+	set_nets("eth0", "lan");
+	fake.create_result = 0;
+	make();
+	vmm_free(TAKE_PTR(vmm));
+	expect_taps_closed();
+}
+
 static void the_timeline_knows_when_it_ran(void **state)
 {
 	struct err err = ERR_INIT;
@@ -308,9 +397,13 @@ int main(void)
 		TEST(a_failing_engine_leaves_nothing),
 		TEST(the_end_is_told_once),
 		TEST(after_a_stop_no_end_is_told),
+		TEST(each_net_is_a_device),
+		TEST(taps_are_consumed_whatever_comes_of_it),
 		TEST(the_timeline_knows_when_it_ran),
 	};
 
 	vmm_free(NULL);
+	/* In a network namespace of the test's own. */
+	have_taps = access("/dev/net/tun", R_OK | W_OK) == 0 && unshare(CLONE_NEWNET) == 0;
 	return cmocka_run_group_tests(tests, make_files, remove_files);
 }
