@@ -32,7 +32,7 @@ static bool handle_opens(int mount_fd, int fd, const struct statx *st)
 	_cleanup_close_ int again = -EBADF;
 	union fs_handle handle;
 	struct statx now;
-	uint64_t id;
+	uint64_t id = 0;
 
 	if (fs_handle_of(fd, "", &handle, &id) < 0 || id != st->stx_mnt_id)
 		return false;
