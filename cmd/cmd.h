@@ -52,6 +52,6 @@ struct command {
 /* NULL-terminated, in the order of --help. */
 extern const struct command *const commands[];
 
-extern const struct command cmd_run, cmd_create;
+extern const struct command cmd_run, cmd_create, cmd_check;
 
 #endif

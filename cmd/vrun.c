@@ -45,6 +45,7 @@ static const struct opt global_opts[] = {
 const struct command *const commands[] = {
 	&cmd_run,
 	&cmd_create,
+	&cmd_check,
 	NULL,
 };
 

@@ -18,6 +18,7 @@ vmm_kvm_SRC := \
 	vmm/kvm/machine.c \
 	vmm/kvm/probe.c \
 	vmm/kvm/stats.c \
+	vmm/kvm/timed_guest.c \
 	vmm/kvm/vcpu.c \
 	vmm/kvm/vcpu_state.c \
 	vmm/kvm/vm.c

@@ -322,7 +322,7 @@ static int make(struct loop *loop, const struct vnet_config *config, struct virt
 
 int virtio_net_new(struct loop *loop, const struct vnet_config *config, struct vdev **ret, struct err *err)
 {
-	struct virtio_net *net;
+	struct virtio_net *net = NULL;
 	int r;
 
 	r = make(loop, config, &net, err);
