@@ -4,20 +4,17 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
-#include "base/fd.h"
 #include "base/json.h"
+#include "oci/agent_proto.h"
+#include "oci/hook.h"
 #include "oci/spec.h"
 
-#include <poll.h>
-#include <signal.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 
 static int write_state(const struct oci_spec *spec, char **ret_text, size_t *ret_len)
 {
-	const char *id = oci_spec_annotation(spec, "org.vrun.internal.id");
-	const char *bundle = oci_spec_annotation(spec, "org.vrun.internal.bundle");
+	const char *id = oci_spec_annotation(spec, AGENT_ANNOTATION_ID);
+	const char *bundle = oci_spec_annotation(spec, AGENT_ANNOTATION_BUNDLE);
 	struct json_out *out = NULL;
 	int r = json_out_new(false, &out);
 
@@ -37,6 +34,8 @@ static int write_state(const struct oci_spec *spec, char **ret_text, size_t *ret
 	json_out_key(out, "annotations");
 	json_out_object(out);
 	for (size_t i = 0; i < spec->annotations.n; i++) {
+		if (strncmp(spec->annotations.v[i].key, AGENT_ANNOTATIONS, strlen(AGENT_ANNOTATIONS)) == 0)
+			continue;
 		json_out_key(out, spec->annotations.v[i].key);
 		json_out_string(out, spec->annotations.v[i].value);
 	}
@@ -47,71 +46,23 @@ static int write_state(const struct oci_spec *spec, char **ret_text, size_t *ret
 	return r;
 }
 
-static int wait_hook(pid_t pid, const struct oci_hook *hook, int *ret_status)
-{
-	_cleanup_close_ int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-	struct pollfd pfd = { .fd = pidfd, .events = POLLIN };
-	bool in_time = true;
-
-	if (hook->timeout.has && pidfd >= 0) {
-		int ms = hook->timeout.v > 2000000 ? 2000000000 : (int)hook->timeout.v * 1000;
-
-		in_time = poll(&pfd, 1, ms) > 0;
-		if (!in_time)
-			kill(pid, SIGKILL);
-	}
-	if (waitpid(pid, ret_status, 0) < 0)
-		return -errno;
-	return in_time ? 0 : -ETIMEDOUT;
-}
-
-static int run_one(const struct oci_hook *hook, int state, struct err *err)
-{
-	char *no_args[] = { hook->path, NULL }, *no_env[] = { NULL };
-	int status, r;
-	pid_t pid;
-
-	if (lseek(state, 0, SEEK_SET) < 0)
-		return -errno;
-	pid = fork();
-	if (pid < 0)
-		return err_set_errno(err, -errno, "fork");
-	if (pid == 0) {
-		if (dup2(state, STDIN_FILENO) < 0)
-			_exit(127);
-		execve(hook->path, hook->args.n ? hook->args.v : no_args, hook->env.n ? hook->env.v : no_env);
-		_exit(errno == ENOENT ? 127 : 126);
-	}
-	r = wait_hook(pid, hook, &status);
-	if (r < 0)
-		return err_set_errno(err, r, "%s", hook->path);
-	if (WIFSIGNALED(status))
-		return err_set(err, -ECANCELED, "%s: signal %d", hook->path, WTERMSIG(status));
-	if (WEXITSTATUS(status) != 0)
-		return err_set(err, -ECANCELED, "%s: exit status %d", hook->path, WEXITSTATUS(status));
-	return 0;
-}
-
 int hooks_run(const struct oci_hook_list *hooks, const char *kind, const struct oci_spec *spec,
 	      struct err *err)
 {
+	struct oci_hook_env env = { .netns = -EBADF };
 	_cleanup_free_ char *text = NULL;
-	_cleanup_close_ int state = -EBADF;
-	size_t len;
 	int r;
 
 	if (hooks->n == 0)
 		return 0;
-	r = write_state(spec, &text, &len);
+	r = write_state(spec, &text, &env.state_len);
 	if (r < 0)
 		return err_set_errno(err, r, "writing the container's state");
-	state = fd_from_bytes("state", text, len);
-	if (state < 0)
-		return err_set_errno(err, state, "writing the container's state");
+	env.state = text;
 	for (size_t i = 0; i < hooks->n; i++) {
-		r = run_one(&hooks->v[i], state, err);
+		r = oci_hook_run(&hooks->v[i], &env, err);
 		if (r < 0)
-			return err_wrap(err, r, "hooks.%s[%zu]", kind, i);
+			return err_wrap(err, r, "error running %s hook #%zu", kind, i);
 	}
 	return 0;
 }

@@ -7,6 +7,8 @@
 #include "runtime/attach.h"
 #include "runtime/config.h"
 #include "runtime/container.h"
+#include "runtime/hooks.h"
+#include "runtime/state.h"
 #include "runtime/store.h"
 
 #include <stdio.h>
@@ -70,35 +72,46 @@ static int make_id(char buf[static 32], struct err *err)
 	return 0;
 }
 
-struct ready_ctx {
+struct attached {
 	struct container *container;
 	const char *pid_file;
 };
 
 /* Others may use the container from here on. */
-static int on_ready(void *ctx, struct err *err)
+static int on_created(void *ctx, struct err *err)
 {
-	struct ready_ctx *ready = ctx;
-	int r = container_write_pid(ready->container, ready->pid_file, err);
+	struct attached *a = ctx;
+	int r = container_write_pid(a->container, a->pid_file, err);
 
 	if (r == 0)
-		store_unlock(ready->container->dir);
+		store_unlock(a->container->dir);
 	return r;
 }
+
+static int on_started(void *ctx, struct err *err)
+{
+	const struct attached *a = ctx;
+
+	return hooks_poststart(&a->container->spec->hooks, a->container->state, err);
+}
+
+static const struct attach_ops attach_ops = { .created = on_created, .started = on_started };
 
 static int run_attached(const struct container_request *request, struct container *container, bool keep,
 			struct err *err)
 {
-	struct ready_ctx ready = { container, request->pid_file };
-	int status = attach_run(container, on_ready, &ready, err);
+	struct attached a = { container, request->pid_file };
+	int status = attach_run(container, &attach_ops, &a, err);
 
 	/* A container that could not be made is never kept. */
 	if (!keep || err->code) {
 		_cleanup_store_dir_ struct store_dir *dir = NULL;
 
-		/* Somebody else may have deleted it, or be about to. */
+		/* Somebody else may have deleted it, or be about to; vrun-vmm does after a failure of ours. */
 		if (store_find(container->store, request->id, true, &dir, NULL) == 0)
 			store_remove(container->store, dir, NULL);
+		if (dir || err->code)
+			hooks_poststop(&container->spec->hooks, container->state);
 	}
 	return status;
 }
@@ -110,6 +123,8 @@ static int run_detached(const struct container_request *request, struct containe
 	r = launch_wait(&container->launch, MESSAGE_STARTED, &status, err);
 	if (r == 0)
 		r = container_write_pid(container, request->pid_file, err);
+	if (r == 0)
+		r = hooks_poststart(&container->spec->hooks, container->state, err);
 	if (r < 0) {
 		launch_abort(&container->launch);
 		container_remove(container, NULL);

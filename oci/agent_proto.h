@@ -111,6 +111,11 @@ struct agent_stdio {
 struct oci_spec;
 struct oci_process;
 
+/* Annotations of the guest's config.json by which the agent knows what hooks are told. */
+#define AGENT_ANNOTATIONS "org.vrun.internal."
+#define AGENT_ANNOTATION_ID AGENT_ANNOTATIONS "id"
+#define AGENT_ANNOTATION_BUNDLE AGENT_ANNOTATIONS "bundle" /* on the host */
+
 struct agent_create {
 	/*
 	 * config.json as the guest's runtime sees it: root.path and the sources

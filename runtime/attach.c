@@ -21,7 +21,7 @@ struct attach {
 	struct relay *relay;
 	struct loop_source *sync, *console;
 	int pidfd;
-	int (*on_ready)(void *ctx, struct err *err);
+	struct attach_ops ops;
 	void *ctx;
 	struct err *err;
 	int status; /* of what went wrong, when err is set */
@@ -49,12 +49,13 @@ static void fail(struct attach *a, int status)
 	a->container->launch.sync = close_fd(a->container->launch.sync);
 }
 
-static void ready(struct attach *a)
+/* A step that the container has taken: say so, once. */
+static void tell(struct attach *a, int (**step)(void *ctx, struct err *err))
 {
-	int (*fn)(void *ctx, struct err *err) = a->on_ready;
+	int (*fn)(void *ctx, struct err *err) = *step;
 
-	a->on_ready = NULL;
-	if (fn && fn(a->ctx, a->err) < 0)
+	*step = NULL;
+	if (fn && a->container->launch.sync >= 0 && fn(a->ctx, a->err) < 0)
 		fail(a, 1);
 }
 
@@ -71,7 +72,9 @@ static int take_message(struct attach *a)
 			msg.text ? msg.text : "vrun-vmm failed");
 		a->status = msg.status ? msg.status : 1;
 	} else if (msg.type == MESSAGE_CREATED || msg.type == MESSAGE_STARTED) {
-		ready(a);
+		tell(a, &a->ops.created);
+		if (msg.type == MESSAGE_STARTED)
+			tell(a, &a->ops.started);
 	}
 	return 0;
 }
@@ -149,13 +152,12 @@ static int set_up(struct attach *a)
 	return r;
 }
 
-int attach_run(struct container *container, int (*on_ready)(void *ctx, struct err *err), void *ctx,
-	       struct err *err)
+int attach_run(struct container *container, const struct attach_ops *ops, void *ctx, struct err *err)
 {
 	struct attach a = {
 		.container = container,
 		.pidfd = -EBADF,
-		.on_ready = on_ready,
+		.ops = *ops,
 		.ctx = ctx,
 		.err = err,
 		.status = 1,

@@ -9,12 +9,16 @@
 struct container;
 struct err;
 
+/* Each is called at most once; a failure of it ends the container. Any may be NULL. */
+struct attach_ops {
+	int (*created)(void *ctx, struct err *err); /* others may deal with the container from here on */
+	int (*started)(void *ctx, struct err *err);
+};
+
 /*
- * From container_launch() to the container's end. `on_ready` (may be NULL) is called once when
- * the container is there; a failure of it ends the container. Returns the exit status; when
+ * From container_launch() to the container's end. Returns the exit status; when
  * `err` was set, of what went wrong.
  */
-int attach_run(struct container *container, int (*on_ready)(void *ctx, struct err *err), void *ctx,
-	       struct err *err);
+int attach_run(struct container *container, const struct attach_ops *ops, void *ctx, struct err *err);
 
 #endif

@@ -7,6 +7,7 @@
 #include "base/fd.h"
 #include "oci/spec.h"
 #include "runtime/control.h"
+#include "runtime/hooks.h"
 #include "runtime/launch_params.h"
 #include "runtime/mountpoints.h"
 #include "runtime/plan.h"
@@ -124,6 +125,11 @@ static int start_vmm(const struct container_request *request, struct container *
 	r = state_save(c->state, c->dir->fd, err);
 	if (r < 0)
 		return r;
+	/* OCI runtime.md, "Lifecycle", 3 to 5: vrun-vmm is there, nothing of the container is. */
+	c->hooked = true;
+	r = hooks_create(&c->spec->hooks, c->state, err);
+	if (r < 0)
+		return r;
 	return launch_go(&c->launch, params, plan, request->start, err);
 }
 
@@ -187,8 +193,7 @@ int container_launch(const struct container_request *request, struct container *
 	launch_params_done(&params);
 	if (r < 0) {
 		launch_abort(&c.launch);
-		if (c.dir)
-			store_remove(c.store, c.dir, NULL);
+		container_remove(&c, NULL);
 		container_done(&c);
 		return r;
 	}
@@ -216,6 +221,8 @@ int container_remove(struct container *container, struct err *err)
 		return 0;
 	r = store_remove(container->store, container->dir, err);
 	store_dir_close(TAKE_PTR(container->dir));
+	if (container->hooked)
+		hooks_poststop(&container->spec->hooks, container->state);
 	return r;
 }
 

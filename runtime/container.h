@@ -39,6 +39,7 @@ struct container {
 	struct state *state;
 	struct oci_spec *spec; /* as the bundle has it */
 	struct launch launch;
+	bool hooked; /* hooks of its creation have run, so that poststop is due at the end */
 	int console; /* attached, with process.terminal: a socket on which the terminal's master comes */
 };
 #define CONTAINER_INIT                                                                                       \
@@ -55,7 +56,7 @@ int container_launch(const struct container_request *request, struct container *
 /* The pid file, once there is something to manage. */
 int container_write_pid(const struct container *container, const char *pid_file, struct err *err);
 
-/* The container is over: its directory goes. */
+/* The container is over: its directory goes, and poststop hooks run. */
 int container_remove(struct container *container, struct err *err);
 
 /* Frees; does not end a container that was released. */

@@ -47,6 +47,35 @@ static int plan_vm(const struct plan_input *input, struct plan *plan, struct err
 	return r;
 }
 
+/* Replaces what the container's author may have given it. */
+static int set_annotation(struct oci_map *map, const char *key, const char *value)
+{
+	struct oci_pair *pair = NULL;
+
+	for (size_t i = 0; i < map->n && !pair; i++)
+		pair = strcmp(map->v[i].key, key) ? NULL : &map->v[i];
+	if (!pair) {
+		pair = realloc(map->v, (map->n + 1) * sizeof(*pair));
+		if (!pair)
+			return -ENOMEM;
+		map->v = pair;
+		pair += map->n++;
+		*pair = (struct oci_pair){ .key = strdup(key) };
+	}
+	return pair->key ? oci_string_set(&pair->value, value) : -ENOMEM;
+}
+
+/* For the state that startContainer hooks get. */
+static int set_annotations(const struct plan_input *input, struct oci_spec *spec, struct err *err)
+{
+	int r;
+
+	r = set_annotation(&spec->annotations, AGENT_ANNOTATION_ID, input->id);
+	if (r == 0)
+		r = set_annotation(&spec->annotations, AGENT_ANNOTATION_BUNDLE, input->bundle);
+	return r < 0 ? err_set(err, r, "out of memory") : 0;
+}
+
 /* No process of the guest can guess one. Small ones are the agent's, -1U means any (virtio 1.2 §5.10.4). */
 static bool port_is_usable(uint32_t port)
 {
@@ -97,6 +126,8 @@ int plan_new(const struct plan_input *input, struct oci_spec *take_spec, struct 
 	if (r == 0)
 		r = oci_seccomp_compile(&plan->config->linux_.seccomp, &plan->bpf, &plan->bpf_len,
 					&plan->seccomp_flags, err);
+	if (r == 0)
+		r = set_annotations(input, plan->config, err);
 	if (r == 0)
 		r = plan_vm(input, plan, err);
 	if (r < 0)
