@@ -497,6 +497,8 @@ int agent_run(const struct agent_config *config, struct err *err)
 		r = loop_run(a.loop);
 		err_set_errno(err, r, "the link to the host ended");
 	}
+	if (a.container)
+		(void)cgroup_kill(a.container->cgroup);
 	while (a.entries)
 		drop(&a, a.entries);
 	container_free(a.container);

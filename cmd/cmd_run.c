@@ -107,7 +107,11 @@ static int run_attached(const struct container_request *request, struct containe
 	if (!keep || err->code) {
 		_cleanup_store_dir_ struct store_dir *dir = NULL;
 
-		/* Somebody else may have deleted it, or be about to; vrun-vmm does after a failure of ours. */
+		/*
+		 * Held by name only: somebody else may have deleted it, or be about to; vrun-vmm does after
+		 * a failure of ours.
+		 */
+		store_dir_close(TAKE_PTR(container->dir));
 		if (store_find(container->store, request->id, true, &dir, NULL) == 0)
 			store_remove(container->store, dir, NULL);
 		if (dir || err->code)

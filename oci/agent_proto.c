@@ -20,6 +20,11 @@ static int pointer_parse(const struct spec_field *f, const struct json *node, vo
 	return *field ? spec_schema_parse(f->schema, node, *field, err) : spec_no_memory(err);
 }
 
+static bool pointer_present(const struct spec_field *f, const void *base)
+{
+	return *(void *const *)spec_const_at(base, f->offset) != NULL;
+}
+
 static void pointer_write(const struct spec_field *f, struct json_out *out, const void *base)
 {
 	spec_schema_write(f->schema, out, *(void *const *)spec_const_at(base, f->offset));
@@ -37,6 +42,7 @@ static void pointer_free(const struct spec_field *f, void *base)
 
 static const struct spec_type spec_pointer = {
 	.parse = pointer_parse,
+	.present = pointer_present,
 	.write = pointer_write,
 	.free = pointer_free,
 };
@@ -60,6 +66,7 @@ static const struct spec_field create_fields[] = {
 	SPEC_FIELD("stdio", agent_create, stdio, object, .schema = &stdio_schema),
 	SPEC_FIELD("start", agent_create, start, bool),
 	SPEC_FIELD("clockNs", agent_create, clock_ns, i64),
+	SPEC_FIELD("network", agent_create, network, pointer, .schema = &guest_net_schema),
 	{ 0 },
 };
 

@@ -102,12 +102,13 @@ struct agent_exited {
 	le32 signo; /* 0, or the signal that ended it */
 };
 
-/* CREATE's payload as JSON: {"config": {…}, "stdio": {"stdinPort": n, …}, "start": …}; see agent_create_write(). */
+/* CREATE's payload as JSON: {"config": {…}, "stdio": {"stdinPort": n, …}, "start": …, "network": {…}}. */
 struct agent_stdio {
 	uint32_t stdin_port, stdout_port, stderr_port; /* 0: none */
 	uint16_t rows, cols; /* the terminal's first size, 0: unknown */
 };
 
+struct guest_net;
 struct oci_spec;
 struct oci_process;
 
@@ -125,6 +126,7 @@ struct agent_create {
 	struct agent_stdio stdio;
 	bool start; /* go on to execve() at once, without waiting for START */
 	int64_t clock_ns; /* host CLOCK_REALTIME, 0: leave the guest's clock */
+	struct guest_net *network; /* the links and all that belongs to them; NULL: only loopback */
 };
 
 struct agent_exec {

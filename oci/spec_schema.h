@@ -138,5 +138,6 @@ extern const struct spec_schema oci_linux_schema; /* spec_linux.c */
 extern const struct spec_schema oci_resources_schema; /* spec_resources.c */
 extern const struct spec_schema oci_seccomp_schema; /* spec_seccomp.c */
 extern const struct spec_schema oci_vm_schema; /* spec_vm.c */
+extern const struct spec_schema guest_net_schema; /* guest_net.c */
 
 #endif

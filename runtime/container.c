@@ -153,6 +153,7 @@ static int launch_steps(const struct container_request *request, struct containe
 		r = store_open(request->root, &c->store, err);
 	if (r < 0)
 		return r;
+	params->boot_timeout = request->config->boot_timeout;
 	r = state_new(request->id, bundle, c->spec, &c->state);
 	if (r == 0)
 		r = oci_string_set(&c->state->rootfs, plan->rootfs);

@@ -46,9 +46,8 @@ static const char *const common_parameters[] = {
 	 */
 	"earlycon=uart8250,io,0x3f8",
 	"console=hvc0",
-	/* A panic ends the machine at once, after printing what was kept off the console. */
+	/* A panic ends the machine at once. */
 	"panic=-1",
-	"panic_print=0x20",
 	"reboot=t",
 	/* No self-test of each crypto algorithm. */
 	"cryptomgr.notests",

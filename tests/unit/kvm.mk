@@ -7,7 +7,7 @@ test_legacy_io_SRC := tests/unit/test_legacy_io.c
 test_cpuid_SRC := tests/unit/test_cpuid.c
 
 # A tool for work on the boot path, no test by itself: see its head.
-$(B)/tests/kvm-boot: $(call objs,tests/vm/kvm_boot.c) $(B)/libvmm.a $(B)/libbase.a
+$(B)/tests/kvm-boot: $(call objs,tests/vm/kvm_boot.c) $(B)/libvmm.a $(B)/liboci.a $(B)/libbase.a
 	@mkdir -p $(@D)
 	@echo "  LINK  $@"
 	@$(CC) $(CFLAGS) $(LINK) -o $@ $^ $(LIBS)

@@ -228,6 +228,36 @@ static void init_negotiates(void **state)
 	assert_int_equal(fs_client_getattr(c, FUSE_ROOT_ID, &attr), -ENOTCONN);
 }
 
+static void only_the_first_share_is_no_submount(void **state)
+{
+	struct fs_client *c = calloc(1, sizeof(*c));
+	_cleanup_close_ int dir = open("/", O_PATH | O_CLOEXEC),
+			    file = open("/proc/self/status", O_PATH | O_CLOEXEC);
+	const struct vfs_share shares[] = { { .name = "root", .fd = dir },
+					    { .name = "file", .fd = file },
+					    { .name = "dir", .fd = dir } };
+	const struct vfs_config config = { .tag = "t", .shares = shares, .n_shares = ARRAY_SIZE(shares) };
+	struct fuse_entry_out e;
+
+	(void)state;
+	assert_non_null(c);
+	fs_client_make_dir(c);
+	fs_client_start(c, &config);
+	assert_int_equal(fs_client_lookup(c, FUSE_ROOT_ID, "root", &e), 0);
+	assert_int_equal(e.attr.flags, 0);
+	/* What is mounted below it is one. */
+	assert_int_equal(fs_client_lookup(c, e.nodeid, "proc", &e), 0);
+	assert_int_equal(e.attr.flags, FUSE_ATTR_SUBMOUNT);
+	assert_int_equal(fs_client_lookup(c, FUSE_ROOT_ID, "dir", &e), 0);
+	assert_int_equal(e.attr.flags, FUSE_ATTR_SUBMOUNT);
+	/* A file of another file system in the same superblock: a number that no other file has. */
+	assert_int_equal(fs_client_lookup(c, FUSE_ROOT_ID, "file", &e), 0);
+	assert_int_equal(e.attr.ino >> 48, 2);
+	fs_client_stop(c);
+	fs_client_remove_dir(c);
+	free(c);
+}
+
 static void the_older_setxattr_is_understood(void **state)
 {
 	struct fs_client *c = *state;
@@ -427,6 +457,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(random_requests_leave_it_whole, setup, teardown),
 		cmocka_unit_test_setup_teardown(random_requests_leave_it_whole, setup_locks, teardown),
 		cmocka_unit_test_setup_teardown(init_negotiates, setup, teardown),
+		cmocka_unit_test(only_the_first_share_is_no_submount),
 		cmocka_unit_test_setup_teardown(the_older_setxattr_is_understood, setup, teardown),
 		cmocka_unit_test(bad_configurations_are_refused),
 		cmocka_unit_test(nobody_else_changes_an_always_share),

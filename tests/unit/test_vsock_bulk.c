@@ -2,6 +2,7 @@
 /* vsock under load: whole transfers in odd sizes, fairness, batching, floods; and each kind of descriptor. */
 #include "tests/unit/test.h"
 
+#include "base/loop.h"
 #include "tests/unit/vsock_guest.h"
 
 #include <errno.h>
@@ -10,6 +11,7 @@
 #include <pty.h>
 #include <signal.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { PORT = 2000, HOST_PORT = 6000 };
@@ -461,6 +463,8 @@ static void many_packets_cost_few_calls_and_kicks(void **state)
 		while (guest_receive(&g, &packet))
 			packets++;
 	}
+	/* and few reads: they grew with what there was */
+	assert_int_equal(vsock_find((struct vsock *)g.dev, PORT, HOST_PORT)->batch, 64 << 10);
 	assert_true(g.rx_calls * 8 < packets);
 	assert_true(g.rx_kicks * 4 < packets);
 
@@ -475,6 +479,81 @@ static void many_packets_cost_few_calls_and_kicks(void **state)
 	guest_turn(&g);
 	assert_int_equal(g.tx_kicks, 1);
 	assert_false(ring_driver_called(g.tx)); /* it did not ask */
+}
+
+static void quit(void *ctx)
+{
+	loop_quit(ctx, 0);
+}
+
+static void a_stalled_stream_costs_no_time(void **state)
+{
+	struct vsock_hdr hdr = guest_hdr(VSOCK_OP_CREDIT_UPDATE, PORT, HOST_PORT);
+	struct loop_source *timer;
+	struct timespec before, after;
+	int in[2], out[2];
+
+	(void)state;
+	guest_fill_rx(&g, 8);
+	assert_int_equal(pipe(in), 0);
+	assert_int_equal(pipe(out), 0);
+	assert_int_equal(write(in[1], "x", 1), 1);
+	open_stream(PORT, HOST_PORT, in[0], out[1]);
+	hdr.buf_alloc = 0;
+	assert_true(guest_send(&g, &hdr, NULL));
+	guest_turn(&g);
+	assert_int_equal(write(in[1], "y", 1), 1);
+	close(in[1]); /* data and a hang-up, but no credit; and no reader */
+	close(out[0]);
+	assert_int_equal(loop_add_timer(g.loop, 100, quit, g.loop, &timer), 0);
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &before);
+	assert_int_equal(loop_run(g.loop), 0);
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &after);
+	loop_remove(timer);
+	assert_true((after.tv_sec - before.tv_sec) * 1000000000 + after.tv_nsec - before.tv_nsec < 30000000);
+}
+
+static void a_long_tx_queue_takes_several_turns_and_one_kick(void **state)
+{
+	struct vsock_hdr hdr = guest_hdr(VSOCK_OP_RST, PORT, HOST_PORT);
+
+	(void)state;
+	for (unsigned i = 0; i < 120; i++)
+		assert_true(guest_send(&g, &hdr, NULL));
+	assert_int_equal(g.tx_kicks, 1);
+	guest_turns(&g, 1);
+	assert_in_range(ring_driver_device_idx(g.tx), 1, 119); /* others had their turn */
+	guest_turn(&g);
+	assert_int_equal(ring_driver_device_idx(g.tx), 120);
+}
+
+static void buffers_that_one_stream_left_go_to_the_next(void **state)
+{
+	static uint8_t block[12 * (GUEST_RX_BUF - VSOCK_HDR_SIZE)]; /* every read fills its buffers */
+	int a[2], b[2];
+
+	(void)state;
+	guest_fill_rx(&g, 3);
+	assert_int_equal(pipe(a), 0);
+	assert_int_equal(pipe(b), 0);
+	open_stream(PORT, HOST_PORT, a[0], open("/dev/null", O_WRONLY));
+	open_stream(PORT + 1, HOST_PORT + 1, b[0], open("/dev/null", O_WRONLY));
+	/* until the first reads more at once than there are buffers for */
+	assert_int_equal(write(a[1], block, sizeof(block)), sizeof(block));
+	for (unsigned i = 0; i < 20; i++) {
+		guest_turn(&g);
+		while (guest_receive(&g, &packet))
+			;
+	}
+	g.refill = false;
+	assert_int_equal(write(a[1], "a", 1), 1);
+	assert_int_equal(write(b[1], "b", 1), 1);
+	guest_turn(&g);
+	assert_true(guest_receive(&g, &packet));
+	assert_true(guest_receive(&g, &packet));
+	assert_int_equal(packet.hdr.op, VSOCK_OP_RW);
+	close(a[1]);
+	close(b[1]);
 }
 
 static void rx_buffers_in_many_pieces_work(void **state)
@@ -664,6 +743,9 @@ int main(void)
 		TEST(busy_streams_share),
 		TEST(a_busy_stream_leaves_the_loop_its_turns),
 		TEST(many_packets_cost_few_calls_and_kicks),
+		TEST(a_stalled_stream_costs_no_time),
+		TEST(a_long_tx_queue_takes_several_turns_and_one_kick),
+		TEST(buffers_that_one_stream_left_go_to_the_next),
 		TEST(rx_buffers_in_many_pieces_work),
 		cmocka_unit_test(shared_descriptors_keep_their_flags),
 		cmocka_unit_test(sockets_never_block),

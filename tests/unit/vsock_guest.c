@@ -31,7 +31,7 @@ void guest_init(struct guest *g, const struct vsock_config *config)
 	*g = (struct guest){ .refill = true };
 	assert_int_equal(loop_new(&g->loop), 0);
 	assert_int_equal(virtio_vsock_new(g->loop, config ? config : &plain, &g->dev, NULL), 0);
-	ring_host_init(&g->host, g->dev, 4 << 20, GUEST_QUEUE, VDEV_RING_FEATURES);
+	ring_host_init(&g->host, g->dev, 10 << 20, GUEST_QUEUE, VDEV_RING_FEATURES);
 	g->rx = &g->host.queues[VSOCK_QUEUE_RX];
 	g->tx = &g->host.queues[VSOCK_QUEUE_TX];
 	g->tx_gpa = ring_mem_alloc(&g->host.rm, 0, GUEST_QUEUE * TX_SLOT, 1);

@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { GUEST_CID = 42, GUEST_QUEUE = 32, GUEST_RX_BUF = 4096, GUEST_BUF_ALLOC = 256 << 10 };
+enum { GUEST_CID = 42, GUEST_QUEUE = 128, GUEST_RX_BUF = 4096, GUEST_BUF_ALLOC = 256 << 10 };
 
 struct guest_packet {
 	struct vsock_hdr hdr;

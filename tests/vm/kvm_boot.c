@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * kvm_boot: boot a kernel on the KVM engine alone, with no devices, and show the
- * console, how the machine ended, and its VM exits. For work on the boot path.
+ * kvm_boot: boot a kernel in a VM with the usual devices and nobody behind them, and
+ * show the console, how the machine ended, and its VM exits. For work on the boot path.
  *
- *   kvm-boot KERNEL [INITRD] [CPUS] [MiB] [PARAMETERS]
+ *   kvm-boot KERNEL [INITRD] [CPUS] [MiB] [PARAMETERS] [SHARED DIRECTORY]
  *
- * VRUN_BOOT_DEBUG=1: kernel messages. Exit status 0: powered off, 2: crashed, 1: not started.
+ * VRUN_BOOT_DEBUG=1: kernel messages. VRUN_BOOT_PAUSE=MS: pause and resume every MS
+ * milliseconds. Exit status 0: powered off, 2: crashed, 1: not started.
  */
 #include "base/err.h"
 #include "base/loop.h"
 #include "vmm/console_log.h"
-#include "vmm/engine.h"
 #include "vmm/vm_spec.h"
 #include "vmm/vmm.h"
 
@@ -21,6 +21,9 @@
 #include <unistd.h>
 
 static struct loop *loop;
+static struct vmm *vmm;
+static struct loop_source *timer;
+static unsigned long pause_ms, pauses;
 
 static double seconds(void)
 {
@@ -45,8 +48,17 @@ static void on_output(void *ctx, const void *buf, size_t len)
 		perror("console");
 }
 
+static void on_timer(void *ctx)
+{
+	(void)ctx;
+	if (vmm_pause(vmm, NULL) == 0 && vmm_resume(vmm, NULL) == 0)
+		pauses++;
+	loop_set_timer(timer, pause_ms);
+}
+
 int main(int argc, char **argv)
 {
+	struct vm_share share = { .name = (char *)"share" };
 	struct vm_spec spec = {
 		.id = (char *)"boot",
 		.engine = VM_ENGINE_KVM,
@@ -55,33 +67,42 @@ int main(int argc, char **argv)
 		.cpus = argc > 3 ? (unsigned)atoi(argv[3]) : 1,
 		.memory = (argc > 4 ? strtoull(argv[4], NULL, 10) : 512) << 20,
 		.cmdline = argc > 5 ? argv[5] : NULL,
+		.cid = 3,
 		.debug = getenv("VRUN_BOOT_DEBUG") != NULL,
 	};
-	struct engine_args args = { .spec = &spec, .ended = on_ended };
+	const struct vmm_callbacks callbacks = { .ended = on_ended };
+	const char *pause = getenv("VRUN_BOOT_PAUSE");
 	struct err err = ERR_INIT;
 	double start = seconds(), made;
 	struct rusage usage;
 	char exits[4096];
-	void *engine;
 	int r;
 
-	if (!spec.kernel || loop_new(&loop) < 0 || console_log_new(-1, &args.console) < 0)
+	if (argc > 6) {
+		share.path = argv[6];
+		spec.shares = &share;
+		spec.n_shares = 1;
+	}
+	if (!spec.kernel || loop_new(&loop) < 0)
 		return 1;
-	args.loop = loop;
-	console_log_set_tap(args.console, on_output, NULL);
-	if (kvm_engine.create(&args, &engine, &err) < 0)
+	if (vmm_new(loop, &spec, &callbacks, NULL, &vmm, &err) < 0)
 		goto failed;
+	console_log_set_tap(vmm_console(vmm), on_output, NULL);
 	made = seconds();
-	if (kvm_engine.run(engine, &err) < 0)
+	if (vmm_run(vmm, &err) < 0)
 		goto failed;
+	if (pause) {
+		pause_ms = strtoul(pause, NULL, 10);
+		loop_add_timer(loop, pause_ms, on_timer, NULL, &timer);
+	}
 	r = loop_run(loop);
 	getrusage(RUSAGE_SELF, &usage);
-	fprintf(stderr, "made in %.3f s, ran %.3f s, peak memory %ld KiB\n", made - start, seconds() - made,
-		usage.ru_maxrss);
-	kvm_engine.exits(engine, exits, sizeof(exits));
+	fprintf(stderr, "made in %.3f s, ran %.3f s, peak memory %ld KiB, %lu pauses\n", made - start,
+		seconds() - made, usage.ru_maxrss, pauses);
+	vmm_exits(vmm, exits, sizeof(exits));
 	fputs(exits, stderr);
-	kvm_engine.free(engine);
-	console_log_free(args.console);
+	loop_remove(timer);
+	vmm_free(vmm);
 	loop_free(loop);
 	return r;
 failed:

@@ -9,11 +9,12 @@
 #include "base/cleanup.h"
 
 #include <linux/kvm.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 
-enum { STATS_MAX = 128, STAT_NAME_MAX = 64 };
+enum { STAT_NAME_MAX = 64, STATS_FILE_MAX = 32 << 10 };
 
 struct lines {
 	char *buf;
@@ -67,58 +68,75 @@ static void put_own(struct lines *lines, const struct kvm_vcpus *set)
 		put_line(lines, "", "interrupted", interrupted);
 }
 
-/* One counter's name and sum over the vCPUs; all of them have the same layout. */
-struct stat {
-	char name[STAT_NAME_MAX];
-	uint64_t value;
+/* What a statistics descriptor has to read: a header, names and kinds, values (KVM api.rst, KVM_GET_STATS_FD). */
+struct stats_file {
+	uint8_t bytes[STATS_FILE_MAX];
+	size_t len;
 };
 
-/* KVM api.rst, KVM_GET_STATS_FD. Returns the number of counters; those are added to `stats`. */
-static unsigned read_stats(int vcpu_fd, struct stat *stats)
+static bool read_stats(int vcpu_fd, struct stats_file *file)
 {
 	_cleanup_close_ int fd = ioctl(vcpu_fd, KVM_GET_STATS_FD, NULL);
-	struct kvm_stats_header head;
-	unsigned n;
+	ssize_t n;
 
-	if (fd < 0 || pread(fd, &head, sizeof(head), 0) != sizeof(head) || head.name_size > STAT_NAME_MAX)
-		return 0;
-	n = head.num_desc < STATS_MAX ? head.num_desc : STATS_MAX;
-	for (unsigned i = 0; i < n; i++) {
-		struct {
-			struct kvm_stats_desc desc;
-			char name[STAT_NAME_MAX];
-		} d = { .name = "" };
-		size_t len = sizeof(d.desc) + head.name_size;
-		uint64_t value;
-
-		if (pread(fd, &d, len, (off_t)(head.desc_offset + i * len)) != (ssize_t)len)
-			return i;
-		stats[i].name[0] = '\0';
-		/* Plain counters; histograms and durations are no exits. */
-		if (d.desc.size != 1 || (d.desc.flags & KVM_STATS_TYPE_MASK) != KVM_STATS_TYPE_CUMULATIVE ||
-		    (d.desc.flags & KVM_STATS_UNIT_MASK) != KVM_STATS_UNIT_NONE)
-			continue;
-		if (pread(fd, &value, sizeof(value), (off_t)(head.data_offset + d.desc.offset)) !=
-		    sizeof(value))
-			continue;
-		memcpy(stats[i].name, d.name, STAT_NAME_MAX - 1);
-		stats[i].value += value;
-	}
-	return n;
+	if (fd < 0)
+		return false;
+	n = pread(fd, file->bytes, sizeof(file->bytes), 0);
+	file->len = n > 0 ? (size_t)n : 0;
+	return file->len > 0;
 }
 
+static bool get(const struct stats_file *file, uint64_t offset, void *ret, size_t len)
+{
+	uint64_t end;
+
+	if (__builtin_add_overflow(offset, len, &end) || end > file->len)
+		return false;
+	memcpy(ret, file->bytes + offset, len);
+	return true;
+}
+
+struct stat_desc {
+	struct kvm_stats_desc desc;
+	char name[STAT_NAME_MAX];
+};
+
+/* Counter `i`, when it is a plain one: histograms and durations are no exits. */
+static bool get_counter(const struct stats_file *file, const struct kvm_stats_header *head, uint32_t i,
+			struct stat_desc *ret, uint64_t *ret_value)
+{
+	size_t size = sizeof(ret->desc) + head->name_size;
+
+	return head->name_size < STAT_NAME_MAX &&
+	       get(file, head->desc_offset + (uint64_t)i * size, ret, size) && ret->desc.size == 1 &&
+	       (ret->desc.flags & KVM_STATS_TYPE_MASK) == KVM_STATS_TYPE_CUMULATIVE &&
+	       (ret->desc.flags & KVM_STATS_UNIT_MASK) == KVM_STATS_UNIT_NONE &&
+	       get(file, head->data_offset + ret->desc.offset, ret_value, sizeof(*ret_value));
+}
+
+/* The sum over all vCPUs; their files have one layout. */
 static void put_kvms(struct lines *lines, const struct kvm_vcpus *set)
 {
-	_cleanup_free_ struct stat *stats = calloc(STATS_MAX, sizeof(*stats));
-	unsigned n = 0;
+	_cleanup_free_ struct stats_file *files = calloc(set->n, sizeof(*files));
+	struct kvm_stats_header head;
 
-	if (!stats)
+	if (!files)
 		return;
 	for (unsigned i = 0; i < set->n; i++)
-		n = read_stats(set->vcpu[i].fd, stats);
-	for (unsigned i = 0; i < n; i++)
-		if (stats[i].name[0] && stats[i].value > 0)
-			put_line(lines, "kvm_", stats[i].name, stats[i].value);
+		if (!read_stats(set->vcpu[i].fd, &files[i]))
+			return;
+	if (!get(&files[0], 0, &head, sizeof(head)))
+		return;
+	for (uint32_t i = 0; i < head.num_desc; i++) {
+		struct stat_desc desc = { .name = "" };
+		uint64_t sum = 0, value;
+
+		for (unsigned v = 0; v < set->n; v++)
+			if (get_counter(&files[v], &head, i, &desc, &value))
+				sum += value;
+		if (sum > 0)
+			put_line(lines, "kvm_", desc.name, sum);
+	}
 }
 
 size_t kvm_vcpus_exits(const struct kvm_vcpus *set, char *buf, size_t size)

@@ -17,9 +17,6 @@ struct vm_spec;
 
 enum { QEMU_ARGS_MAX = 128 };
 
-/* The oldest QEMU that this command line is tried with. */
-enum { QEMU_MAJOR_MIN = 7, QEMU_MINOR_MIN = 2 };
-
 /* Descriptors that QEMU inherits under these numbers; each is one end of a socket pair. */
 struct qemu_fds {
 	int qmp;

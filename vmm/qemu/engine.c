@@ -24,6 +24,7 @@
 #include "base/loop.h"
 #include "vmm/console_log.h"
 #include "vmm/qemu/command.h"
+#include "vmm/qemu/probe.h"
 #include "vmm/qemu/process.h"
 #include "vmm/qemu/qmp.h"
 #include "vmm/vhost_user/backend.h"
@@ -37,8 +38,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-
-static const char default_emulator[] = "qemu-system-x86_64";
+#include <sys/sysinfo.h>
 
 enum { CONSOLE_EARLY, CONSOLE_MAIN, N_CONSOLES };
 
@@ -54,6 +54,8 @@ struct engine {
 	struct qmp *qmp;
 	struct console consoles[N_CONSOLES];
 	struct vhost_user **backends; /* by device; NULL: not hosted */
+	char *path; /* the emulator */
+	bool greeted; /* QEMU has come up */
 	bool ready; /* QMP takes commands */
 	bool wanted; /* run() was called */
 	bool stopped; /* by stop(), or it has ended */
@@ -102,6 +104,15 @@ static void crash(struct engine *engine, const char *what, const char *why)
 	end(engine, VMM_END_CRASHED, &err);
 }
 
+/* One that is too old may not have understood its command line. */
+static void blame_version(const struct engine *engine, struct err *err)
+{
+	struct qemu_version version;
+
+	if (qemu_ask_version(engine->path, &version, NULL) == 0)
+		qemu_check_version(&version, err);
+}
+
 static void process_exited(void *ctx)
 {
 	struct engine *engine = ctx;
@@ -111,7 +122,13 @@ static void process_exited(void *ctx)
 	qmp_drain(engine->qmp);
 	if (engine->stopped)
 		return;
-	end(engine, qemu_process_result(engine->process, &err) == 0 ? VMM_END_OFF : VMM_END_CRASHED, &err);
+	if (qemu_process_result(engine->process, &err) == 0) {
+		end(engine, VMM_END_OFF, NULL);
+		return;
+	}
+	if (!engine->greeted)
+		blame_version(engine, &err);
+	end(engine, VMM_END_CRASHED, &err);
 }
 
 /* --- QMP --- */
@@ -146,14 +163,14 @@ static void has_capabilities(void *ctx, const char *error)
 static void qmp_greeted(void *ctx, unsigned major, unsigned minor)
 {
 	struct engine *engine = ctx;
-	char text[96];
+	const struct qemu_version version = { .major = major, .minor = minor };
+	struct err err = ERR_INIT;
 	int r;
 
 	log_debug("QEMU %u.%u is up", major, minor);
-	if (major < QEMU_MAJOR_MIN || (major == QEMU_MAJOR_MIN && minor < QEMU_MINOR_MIN)) {
-		snprintf(text, sizeof(text), "version %u.%u is too old, at least %d.%d is needed", major,
-			 minor, QEMU_MAJOR_MIN, QEMU_MINOR_MIN);
-		crash(engine, text, NULL);
+	engine->greeted = true;
+	if (qemu_check_version(&version, &err) < 0) {
+		end(engine, VMM_END_CRASHED, &err);
 		return;
 	}
 	r = qmp_command(engine->qmp, "qmp_capabilities", has_capabilities);
@@ -303,7 +320,7 @@ static int make_ends(struct engine *engine, struct their_ends *ends, struct err 
 	return 0;
 }
 
-static int start_process(struct engine *engine, const char *path, struct err *err)
+static int start_process(struct engine *engine, struct err *err)
 {
 	_cleanup_(their_ends_done) struct their_ends ends = {
 		.fds = { .qmp = -EBADF, .early_console = -EBADF, .console = -EBADF },
@@ -316,7 +333,7 @@ static int start_process(struct engine *engine, const char *path, struct err *er
 	r = make_ends(engine, &ends, err);
 	if (r < 0)
 		return r;
-	r = qemu_command_build(&command, path, engine->args.spec, engine->args.devices,
+	r = qemu_command_build(&command, engine->path, engine->args.spec, engine->args.devices,
 			       engine->args.n_devices, &ends.fds, err);
 	if (r < 0)
 		return r;
@@ -343,6 +360,21 @@ static int check_file(const char *what, const char *path, struct err *err)
 	return 0;
 }
 
+/* QEMU would take any size and get nowhere with it. */
+static int check_memory(uint64_t size, struct err *err)
+{
+	struct sysinfo info;
+	uint64_t host;
+
+	if (sysinfo(&info) < 0)
+		return 0;
+	host = ((uint64_t)info.totalram + info.totalswap) * info.mem_unit;
+	if (size > host)
+		return err_set(err, -ENOMEM, "%llu MiB of guest memory are more than the host's %llu MiB",
+			       (unsigned long long)(size >> 20), (unsigned long long)(host >> 20));
+	return 0;
+}
+
 static void engine_free(void *p);
 
 static void cleanup_engine(struct engine **engine)
@@ -359,19 +391,21 @@ static int engine_create(const struct engine_args *args, void **ret_engine, stru
 
 	if ((r = check_file("kernel", spec->kernel, err)) < 0 ||
 	    (spec->initrd && (r = check_file("initramfs", spec->initrd, err)) < 0) ||
-	    (r = qemu_find(spec->qemu_path ? spec->qemu_path : default_emulator, &path, err)) < 0)
+	    (r = check_memory(spec->memory, err)) < 0 ||
+	    (r = qemu_find(spec->qemu_path ? spec->qemu_path : qemu_default_name, &path, err)) < 0)
 		return r;
 
 	engine = calloc(1, sizeof(*engine));
 	if (!engine)
 		return err_set(err, -ENOMEM, "out of memory");
 	engine->args = *args;
+	engine->path = TAKE_PTR(path);
 	for (size_t i = 0; i < N_CONSOLES; i++)
 		engine->consoles[i].sock = -EBADF;
 	engine->backends = calloc(args->n_devices + 1, sizeof(struct vhost_user *));
 	if (!engine->backends)
 		return err_set(err, -ENOMEM, "out of memory");
-	r = start_process(engine, path, err);
+	r = start_process(engine, err);
 	if (r < 0)
 		return r;
 	*ret_engine = TAKE_PTR(engine);
@@ -449,6 +483,7 @@ static void engine_free(void *p)
 		close_fd(engine->consoles[i].sock);
 	}
 	free(engine->backends);
+	free(engine->path);
 	free(engine);
 }
 

@@ -1,83 +1,125 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* probe: run the emulator with --version and read what it says. */
-#include "vmm/qemu/qemu.h"
+/*
+ * probe: see probe.h.
+ */
+#include "vmm/qemu/probe.h"
 
 #include "base/cleanup.h"
 #include "base/err.h"
-#include "vmm/qemu/command.h"
 
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <spawn.h>
-#include <stdbool.h>
-#include <stdint.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
-extern char **environ;
+const char qemu_default_name[] = "qemu-system-x86_64";
 
-/* Its standard output in `take_fd`; nothing else of it is heard. */
-static int spawn_version(const char *path, int take_fd, pid_t *ret_pid)
+enum { VERSION_WAIT_MS = 3000 };
+
+int qemu_find(const char *name, char **ret, struct err *err)
 {
-	char *argv[] = { (char *)(uintptr_t)path, (char *)(uintptr_t) "--version", NULL };
+	const char *path = getenv("PATH");
+	const char *end;
+
+	if (strchr(name, '/')) {
+		if (access(name, X_OK) < 0)
+			return err_set(err, -ENOENT, "the emulator %s is missing or not executable", name);
+		*ret = strdup(name);
+		return *ret ? 0 : err_set(err, -ENOMEM, "out of memory");
+	}
+	if (!path || !*path)
+		path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+	for (; *path; path = *end ? end + 1 : end) {
+		_cleanup_free_ char *file = NULL;
+		struct stat st;
+
+		end = strchrnul(path, ':');
+		if (asprintf(&file, "%.*s/%s", (int)(end - path), path, name) < 0) {
+			file = NULL;
+			return err_set(err, -ENOMEM, "out of memory");
+		}
+		if (file[0] == '/' && access(file, X_OK) == 0 && stat(file, &st) == 0 &&
+		    S_ISREG(st.st_mode)) {
+			*ret = TAKE_PTR(file);
+			return 0;
+		}
+	}
+	return err_set(
+		err, -ENOENT,
+		"%s is not installed (on Debian: apt-get install --no-install-recommends qemu-system-x86)",
+		name);
+}
+
+static int spawn_version(const char *path, int output_fd, pid_t *ret)
+{
+	char option[] = "--version", lang[] = "LC_ALL=C";
+	char *const argv[] = { (char *)path, option, NULL }, *const env[] = { lang, NULL };
 	posix_spawn_file_actions_t actions;
 	int r;
 
 	r = posix_spawn_file_actions_init(&actions);
-	if (r == 0) {
-		posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-		posix_spawn_file_actions_adddup2(&actions, take_fd, STDOUT_FILENO);
-		posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
-		r = posix_spawnp(ret_pid, path, &actions, NULL, argv, environ);
-		posix_spawn_file_actions_destroy(&actions);
-	}
-	close_fd(take_fd);
+	if (r != 0)
+		return -r;
+	if ((r = posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)) == 0 &&
+	    (r = posix_spawn_file_actions_adddup2(&actions, output_fd, 1)) == 0 &&
+	    (r = posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0)) == 0)
+		r = posix_spawn(ret, path, &actions, NULL, argv, env);
+	posix_spawn_file_actions_destroy(&actions);
 	return -r;
 }
 
-static size_t read_text(int fd, char *buf, size_t size)
+/* The first bytes that come, up to the end of file. */
+static void read_some(int fd, char *buf, size_t size)
 {
+	struct pollfd pollfd = { .fd = fd, .events = POLLIN };
 	size_t len = 0;
 	ssize_t n;
 
-	while (len < size - 1) {
+	while (len + 1 < size && poll(&pollfd, 1, VERSION_WAIT_MS) > 0) {
 		n = read(fd, buf + len, size - 1 - len);
-		if (n < 0 && errno == EINTR)
-			continue;
 		if (n <= 0)
 			break;
 		len += (size_t)n;
 	}
 	buf[len] = '\0';
-	return len;
 }
 
-int qemu_probe(const char *path, char *buf, size_t size, struct err *err)
+int qemu_ask_version(const char *path, struct qemu_version *ret, struct err *err)
 {
-	unsigned major = 0, minor = 0;
-	const char *number;
-	int pipe_fds[2], status, r;
+	_cleanup_close_ int rd = -EBADF, wr = -EBADF;
+	static const char prefix[] = "QEMU emulator version ";
+	struct qemu_version version;
+	char text[128];
+	int fds[2], r;
 	pid_t pid;
 
-	if (!path)
-		path = "qemu-system-x86_64";
-	if (pipe2(pipe_fds, O_CLOEXEC) < 0)
-		return err_set_errno(err, -errno, "pipe");
-	r = spawn_version(path, pipe_fds[1], &pid);
-	if (r < 0) {
-		close_fd(pipe_fds[0]);
-		return err_set(err, r, "%s: %s", path,
-			       r == -ENOENT ? "not installed" : "can't be run by this user");
-	}
-	read_text(pipe_fds[0], buf, size);
-	close_fd(pipe_fds[0]);
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return err_set_errno(err, -errno, "can't make a pipe");
+	rd = fds[0];
+	wr = fds[1];
+	r = spawn_version(path, wr, &pid);
+	if (r < 0)
+		return err_set(err, r, "can't run the emulator %s (error %d)", path, -r);
+	wr = close_fd(wr);
+	read_some(rd, text, sizeof(text));
+	kill(pid, SIGKILL);
+	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
 		;
-	buf[strcspn(buf, "\n")] = '\0';
-	number = strstr(buf, "version ");
-	if (!number || sscanf(number, "version %u.%u", &major, &minor) != 2)
-		return err_set(err, -EINVAL, "%s: is no QEMU", path);
-	if (major < QEMU_MAJOR_MIN || (major == QEMU_MAJOR_MIN && minor < QEMU_MINOR_MIN))
-		return err_set(err, -ENOTSUP, "%s: version %u.%u is too old, at least %d.%d is needed", path,
-			       major, minor, QEMU_MAJOR_MIN, QEMU_MINOR_MIN);
+	if (strncmp(text, prefix, strlen(prefix)) != 0 ||
+	    sscanf(text + strlen(prefix), "%3u.%3u", &version.major, &version.minor) != 2)
+		return err_set(err, -EPROTO, "%s is no QEMU", path);
+	*ret = version;
 	return 0;
+}
+
+int qemu_check_version(const struct qemu_version *version, struct err *err)
+{
+	if (version->major > QEMU_MAJOR_MIN ||
+	    (version->major == QEMU_MAJOR_MIN && version->minor >= QEMU_MINOR_MIN))
+		return 0;
+	return err_set(err, -EOPNOTSUPP, "QEMU %u.%u is too old, at least %d.%d is needed", version->major,
+		       version->minor, QEMU_MAJOR_MIN, QEMU_MINOR_MIN);
 }

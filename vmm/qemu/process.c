@@ -15,7 +15,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -24,7 +23,8 @@
 #define P_PIDFD 3
 #endif
 
-enum { OUTPUT_KEPT = 2048 };
+/* What it prints is kept by lines; longer ones are cut. */
+enum { OUTPUT_KEPT = 2048, OUTPUT_LINE_MAX = 512 };
 
 struct qemu_process {
 	struct loop *loop;
@@ -36,43 +36,11 @@ struct qemu_process {
 	void *ctx;
 	bool reaped;
 	siginfo_t status; /* when reaped */
-	char output[OUTPUT_KEPT + 1]; /* the last of it */
+	char line[OUTPUT_LINE_MAX]; /* the unfinished one: it comes in pieces */
+	size_t line_len;
+	char output[OUTPUT_KEPT + 1]; /* the last lines, but for warnings */
 	size_t output_len;
 };
-
-int qemu_find(const char *name, char **ret, struct err *err)
-{
-	const char *path = getenv("PATH");
-	const char *end;
-
-	if (strchr(name, '/')) {
-		if (access(name, X_OK) < 0)
-			return err_set(err, -ENOENT, "the emulator %s is missing or not executable", name);
-		*ret = strdup(name);
-		return *ret ? 0 : err_set(err, -ENOMEM, "out of memory");
-	}
-	if (!path || !*path)
-		path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-	for (; *path; path = *end ? end + 1 : end) {
-		_cleanup_free_ char *file = NULL;
-		struct stat st;
-
-		end = strchrnul(path, ':');
-		if (asprintf(&file, "%.*s/%s", (int)(end - path), path, name) < 0) {
-			file = NULL;
-			return err_set(err, -ENOMEM, "out of memory");
-		}
-		if (file[0] == '/' && access(file, X_OK) == 0 && stat(file, &st) == 0 &&
-		    S_ISREG(st.st_mode)) {
-			*ret = TAKE_PTR(file);
-			return 0;
-		}
-	}
-	return err_set(
-		err, -ENOENT,
-		"%s is not installed (on Debian: apt-get install --no-install-recommends qemu-system-x86)",
-		name);
-}
 
 /* --- In the child: only async-signal-safe calls, as other threads may hold locks --- */
 
@@ -125,20 +93,38 @@ static _Noreturn void child(char *const argv[], pid_t parent, int null_fd, int o
 
 /* --- In the parent --- */
 
-static void keep_output(struct qemu_process *process, const char *buf, size_t len)
+static void keep_line(struct qemu_process *process)
 {
-	size_t drop;
+	const char *line = process->line;
+	size_t len = process->line_len, drop = 0;
 
-	if (len > OUTPUT_KEPT) {
-		buf += len - OUTPUT_KEPT;
-		len = OUTPUT_KEPT;
-	}
-	drop = process->output_len + len > OUTPUT_KEPT ? process->output_len + len - OUTPUT_KEPT : 0;
+	process->line_len = 0;
+	if (len == 0)
+		return;
+	log_debug("qemu: %.*s", (int)len, line);
+	/* It warns of harmless things, which would hide what it failed of. */
+	if (memmem(line, len, ": warning: ", 11))
+		return;
+	if (process->output_len + len + 1 > OUTPUT_KEPT)
+		drop = process->output_len + len + 1 - OUTPUT_KEPT;
 	memmove(process->output, process->output + drop, process->output_len - drop);
 	process->output_len -= drop;
-	memcpy(process->output + process->output_len, buf, len);
+	memcpy(process->output + process->output_len, line, len);
 	process->output_len += len;
+	process->output[process->output_len++] = '\n';
 	process->output[process->output_len] = '\0';
+}
+
+static void keep_output(struct qemu_process *process, const char *buf, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		unsigned char c = (unsigned char)buf[i];
+
+		if (c == '\n')
+			keep_line(process);
+		else if (process->line_len < sizeof(process->line))
+			process->line[process->line_len++] = c < ' ' || c == 0x7f ? '?' : (char)c;
+	}
 }
 
 /* False: no more will come. */
@@ -154,7 +140,6 @@ static bool read_output(struct qemu_process *process)
 		if (n <= 0)
 			return n < 0 && errno == EAGAIN;
 		keep_output(process, buf, (size_t)n);
-		log_debug("qemu: %.*s", (int)n, buf);
 	}
 }
 
@@ -198,6 +183,7 @@ static void on_exit_event(void *ctx, int fd, uint32_t events)
 		return;
 	loop_remove(TAKE_PTR(process->exit_source));
 	read_output(process);
+	keep_line(process);
 	process->exited(process->ctx);
 }
 
@@ -337,7 +323,7 @@ static void last_lines(const struct qemu_process *process, char *buf, size_t siz
 		if (p[-1] == '\n' && ++lines == 3)
 			break;
 	for (; p < end && n + 1 < size; p++)
-		buf[n++] = *p == '\n' ? ' ' : (unsigned char)*p < ' ' ? '?' : *p;
+		buf[n++] = *p == '\n' ? ' ' : *p;
 	buf[n] = '\0';
 }
 

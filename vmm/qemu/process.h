@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * process: the QEMU child process: found, started, watched, ended.
+ * process: the QEMU child process: started, watched, ended.
  *
  * Neither outlives the other: the child gets SIGKILL when the thread that
  * started it ends (PR_SET_PDEATHSIG), and a pidfd tells us of its end. What it
@@ -14,12 +14,6 @@
 struct err;
 struct loop;
 struct qemu_process;
-
-/*
- * The emulator's path: `name` itself when it holds a slash, else looked up in $PATH.
- * The caller frees *ret. -ENOENT with a message that says what to install.
- */
-int qemu_find(const char *name, char **ret, struct err *err);
 
 /* Called once from the loop when the process has ended; what it printed is all there by then. */
 typedef void (*qemu_exited_fn)(void *ctx);

@@ -1,0 +1,480 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How processes of a container start, talk and end: the real agent, no VM. */
+#include "tests/unit/test.h"
+
+#include "base/cleanup.h"
+#include "base/fd.h"
+#include "tests/unit/agent_host.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static const struct agent_host_config plain = { 0 };
+
+static void output_comes_before_exited(void **state)
+{
+	struct agent_host h;
+	_cleanup_free_ char *out =
+		agent_host_output(&h, plain, "[\"sh\",\"-c\",\"echo out; echo err >&2\"]", 0);
+
+	(void)state;
+	assert_string_equal(out, "out\nerr\n");
+}
+
+static void exit_status_is_passed_on(void **state)
+{
+	struct agent_host h;
+	_cleanup_free_ char *out = agent_host_output(&h, plain, "[\"sh\",\"-c\",\"exit 7\"]", 7);
+
+	(void)state;
+}
+
+static void signal_ends_the_process(void **state)
+{
+	struct agent_host_frame frame;
+	struct agent_host h;
+
+	(void)state;
+	agent_host_begin(&h);
+	agent_host_create(&h, &(struct agent_host_config){ .args = "[\"sleep\",\"1000\"]" }, 0, true);
+	agent_host_expect(&h, AGENT_MSG_STARTED, 0, &frame);
+	agent_host_signal(&h, 0, SIGKILL, false);
+	agent_host_expect_exited(&h, 0, 0, SIGKILL);
+	agent_host_end(&h);
+}
+
+static void handled_signal_is_delivered(void **state)
+{
+	struct agent_host_frame frame;
+	struct agent_host h;
+
+	(void)state;
+	agent_host_begin(&h);
+	agent_host_create(
+		&h,
+		&(struct agent_host_config){ .args = "[\"sh\",\"-c\",\"trap 'echo term; exit 3' TERM; echo "
+						     "up; while :; do sleep 0.01; done\"]" },
+		WANT_STDOUT, true);
+	agent_host_expect(&h, AGENT_MSG_STARTED, 0, &frame);
+	agent_host_read_until(h.stream[1], "up");
+	agent_host_signal(&h, 0, SIGTERM, false);
+	agent_host_read_until(h.stream[1], "term");
+	agent_host_expect_exited(&h, 0, 3, 0);
+	agent_host_end(&h);
+}
+
+static void created_process_waits_for_start(void **state)
+{
+	struct agent_host_frame frame;
+	struct agent_host h;
+
+	(void)state;
+	agent_host_begin(&h);
+	agent_host_create(&h, &(struct agent_host_config){ .args = "[\"echo\",\"hi\"]" }, WANT_STDOUT, false);
+	agent_host_expect(&h, AGENT_MSG_CREATED, 0, &frame);
+	agent_host_send(&h, AGENT_MSG_SYNC, 0, NULL, 0);
+	/* nothing else came in between */
+	agent_host_expect(&h, AGENT_MSG_SYNCED, 0, &frame);
+	agent_host_send(&h, AGENT_MSG_START, 0, NULL, 0);
+	agent_host_expect(&h, AGENT_MSG_STARTED, 0, &frame);
+	agent_host_read_until(h.stream[1], "hi\n");
+	agent_host_expect_exited(&h, 0, 0, 0);
+	agent_host_end(&h);
+}
+
+static void created_process_can_be_killed(void **state)
+{
+	struct agent_host_frame frame;
+	struct agent_host h;
+
+	(void)state;
+	agent_host_begin(&h);
+	agent_host_create(&h, &plain, 0, false);
+	agent_host_expect(&h, AGENT_MSG_CREATED, 0, &frame);
+	agent_host_signal(&h, 0, SIGKILL, true);
+	agent_host_expect_exited(&h, 0, 0, SIGKILL);
+	agent_host_end(&h);
+}
+
+static void expect_not_run(const char *args, struct agent_host_config config, int error, int stage,
+			   const char *text)
+{
+	struct agent_host h;
+
+	agent_host_begin(&h);
+	config.args = args;
+	agent_host_create(&h, &config, WANT_ALL, true);
+	agent_host_expect_failed(&h, 0, error, stage, text);
+	agent_host_end(&h);
+}
+
+static void missing_programs_are_told_as_runc_does(void **state)
+{
+	(void)state;
+	expect_not_run("[\"nope\"]", plain, ENOENT, AGENT_STAGE_EXEC,
+		       "exec: \"nope\": executable file not found in $PATH");
+	expect_not_run("[\"/nope\"]", plain, ENOENT, AGENT_STAGE_EXEC,
+		       "exec: \"/nope\": stat /nope: no such file or directory");
+	expect_not_run("[\"/etc/passwd\"]", plain, EACCES, AGENT_STAGE_EXEC,
+		       "exec: \"/etc/passwd\": permission denied");
+	expect_not_run("[\"/bin\"]", plain, EACCES, AGENT_STAGE_EXEC, "exec: \"/bin\": permission denied");
+}
+
+static void set_up_failures_name_the_field(void **state)
+{
+	(void)state;
+	expect_not_run(NULL,
+		       (struct agent_host_config){
+			       .mounts =
+				       ",{\"destination\":\"/x\",\"type\":\"bind\",\"source\":\"/not/there\","
+				       "\"options\":[\"bind\"]}" },
+		       ENOENT, AGENT_STAGE_SETUP, "mounts[4] /x: binding /not/there");
+	expect_not_run(NULL, (struct agent_host_config){ .linux_ = "\"sysctl\":{\"kernel.no_such\":\"1\"}," },
+		       ENOENT, AGENT_STAGE_SETUP, "linux.sysctl kernel.no_such");
+	expect_not_run(
+		NULL,
+		(struct agent_host_config){ .mounts = ",{\"destination\":\"/x\",\"type\":\"nosuchfs\"}" },
+		ENODEV, AGENT_STAGE_SETUP, "mounting nosuchfs");
+}
+
+static void standard_input_ends_with_its_stream(void **state)
+{
+	struct agent_host_frame frame;
+	_cleanup_free_ char *out = NULL;
+	struct agent_host h;
+
+	(void)state;
+	agent_host_begin(&h);
+	agent_host_create(&h, &(struct agent_host_config){ .args = "[\"sort\"]" }, WANT_ALL, true);
+	agent_host_expect(&h, AGENT_MSG_STARTED, 0, &frame);
+	assert_int_equal(fd_write_all(h.stream[0], "b\na\n", 4), 0);
+	shutdown(h.stream[0], SHUT_WR);
+	out = agent_host_read_all(&h, 1);
+	assert_string_equal(out, "a\nb\n");
+	agent_host_expect_exited(&h, 0, 0, 0);
+	agent_host_end(&h);
+}
+
+static void streams_that_nobody_wants_are_null(void **state)
+{
+	struct agent_host_frame frame;
+	struct agent_host h;
+
+	(void)state;
+	agent_host_begin(&h);
+	agent_host_create(
+		&h,
+		&(struct agent_host_config){
+			.args = "[\"sh\",\"-c\",\"read x && exit 1; echo lost; readlink /proc/self/fd/2 >&2; "
+				"test -c /proc/self/fd/0\"]" },
+		WANT_STDERR, true);
+	agent_host_expect(&h, AGENT_MSG_STARTED, 0, &frame);
+	agent_host_expect_exited(&h, 0, 0, 0);
+	agent_host_end(&h);
+}
+
+/* Many times what pipes and sockets hold, read slowly at first. */
+static void a_large_output_arrives_whole(void **state)
+{
+	enum { TOTAL = 192 << 20 };
+	struct agent_host_frame frame;
+	static char buf[1 << 20];
+	struct agent_host h;
+	size_t total = 0;
+
+	(void)state;
+	agent_host_begin(&h);
+	agent_host_create(&h,
+			  &(struct agent_host_config){
+				  .args = "[\"sh\",\"-c\",\"dd if=/dev/zero bs=1M count=192 2>/dev/null\"]" },
+			  WANT_STDOUT, true);
+	agent_host_expect(&h, AGENT_MSG_STARTED, 0, &frame);
+	usleep(300000);
+	for (;;) {
+		ssize_t n = read(h.stream[1], buf, sizeof(buf));
+
+		assert_true(n >= 0);
+		if (n == 0)
+			break;
+		total += (size_t)n;
+	}
+	assert_int_equal(total, TOTAL);
+	agent_host_expect_exited(&h, 0, 0, 0);
+	agent_host_end(&h);
+}
+
+static void a_reader_that_leaves_ends_the_writer(void **state)
+{
+	struct agent_host_frame frame;
+	struct agent_host h;
+
+	(void)state;
+	agent_host_begin(&h);
+	agent_host_create(&h, &(struct agent_host_config){ .args = "[\"sh\",\"-c\",\"yes; echo $? >&2\"]" },
+			  WANT_ALL, true);
+	agent_host_expect(&h, AGENT_MSG_STARTED, 0, &frame);
+	agent_host_read_until(h.stream[1], "y\n");
+	h.stream[1] = close_fd(h.stream[1]);
+	/* SIGPIPE, as without a VM */
+	agent_host_read_until(h.stream[2], "141\n");
+	agent_host_expect_exited(&h, 0, 0, 0);
+	agent_host_end(&h);
+}
+
+static void an_orphan_does_not_keep_the_container(void **state)
+{
+	struct agent_host_frame frame;
+	struct agent_host h;
+
+	(void)state;
+	agent_host_begin(&h);
+	/* Without a pid namespace nothing but the agent ends it. */
+	agent_host_create(
+		&h,
+		&(struct agent_host_config){ .args = "[\"sh\",\"-c\",\"sleep 1000 & echo started\"]",
+					     .namespaces = "[{\"type\":\"mount\"}]" },
+		WANT_STDOUT, true);
+	agent_host_expect(&h, AGENT_MSG_STARTED, 0, &frame);
+	agent_host_read_until(h.stream[1], "started");
+	agent_host_expect_exited(&h, 0, 0, 0);
+	agent_host_end(&h);
+}
+
+static void start_idle(struct agent_host *h, struct agent_host_config config)
+{
+	struct agent_host_frame frame;
+
+	agent_host_begin(h);
+	config.args = "[\"sleep\",\"1000\"]";
+	agent_host_create(h, &config, 0, true);
+	agent_host_expect(h, AGENT_MSG_STARTED, 0, &frame);
+}
+
+static void stop_idle(struct agent_host *h)
+{
+	agent_host_signal(h, 0, SIGKILL, false);
+	agent_host_expect_exited(h, 0, 0, SIGKILL);
+	agent_host_end(h);
+}
+
+#define PROCESS(args)                                                                                        \
+	"{\"cwd\":\"/\",\"user\":{\"uid\":0,\"gid\":0},\"env\":[\"PATH=/bin\",\"A=b\"],\"args\":" args "}"
+
+static void exec_joins_the_container(void **state)
+{
+	_cleanup_free_ char *out = NULL;
+	struct agent_host_frame frame;
+	struct agent_host h;
+
+	(void)state;
+	start_idle(&h, plain);
+	agent_host_exec(
+		&h, 5,
+		PROCESS("[\"sh\",\"-c\",\"cat /proc/1/comm; for n in pid mnt ipc uts cgroup; do test "
+			"$(readlink /proc/1/ns/$n) = $(readlink /proc/self/ns/$n) || echo $n; done; cat "
+			"/proc/self/cgroup; echo $A; exit 4\"]"),
+		WANT_ALL);
+	agent_host_expect(&h, AGENT_MSG_STARTED, 5, &frame);
+	out = agent_host_read_all(&h, 1);
+	/* the cgroup namespace's root: the same cgroup as the first process's */
+	assert_non_null(strstr(out, "sleep\n"));
+	assert_non_null(strstr(out, "0::/\nb\n"));
+	assert_null(strstr(out, "pid\n"));
+	agent_host_expect_exited(&h, 5, 4, 0);
+	stop_idle(&h);
+}
+
+static void exec_does_not_wait_for_its_orphans(void **state)
+{
+	struct agent_host_frame frame;
+	_cleanup_free_ char *out = NULL;
+	struct agent_host h;
+
+	(void)state;
+	start_idle(&h, plain);
+	agent_host_exec(&h, 1, PROCESS("[\"sh\",\"-c\",\"sleep 1000 & echo done\"]"), WANT_STDOUT);
+	agent_host_expect(&h, AGENT_MSG_STARTED, 1, &frame);
+	out = agent_host_read_all(&h, 1);
+	assert_string_equal(out, "done\n");
+	agent_host_expect_exited(&h, 1, 0, 0);
+	stop_idle(&h);
+}
+
+static void exec_fails_for_what_is_not_there(void **state)
+{
+	struct agent_host h;
+
+	(void)state;
+	start_idle(&h, plain);
+	agent_host_exec(&h, 1, PROCESS("[\"nope\"]"), WANT_ALL);
+	agent_host_expect_failed(&h, 1, ENOENT, AGENT_STAGE_EXEC,
+				 "exec: \"nope\": executable file not found in $PATH");
+	stop_idle(&h);
+}
+
+static void exec_is_refused_without_a_container(void **state)
+{
+	struct agent_host h;
+
+	(void)state;
+	agent_host_begin(&h);
+	agent_host_send(&h, AGENT_MSG_EXEC, 1, "{\"process\":" PROCESS("[\"true\"]") "}",
+			strlen("{\"process\":" PROCESS("[\"true\"]") "}"));
+	agent_host_expect_failed(&h, 1, ESRCH, AGENT_STAGE_SETUP, "cannot exec in a stopped container");
+	agent_host_end(&h);
+}
+
+static void exec_ends_with_the_container(void **state)
+{
+	struct agent_host_frame frame;
+	struct agent_host h;
+
+	(void)state;
+	start_idle(&h, plain);
+	agent_host_exec(&h, 1, PROCESS("[\"sleep\",\"1000\"]"), WANT_ALL);
+	agent_host_expect(&h, AGENT_MSG_STARTED, 1, &frame);
+	agent_host_signal(&h, 0, SIGKILL, false);
+	agent_host_expect_exited(&h, 1, 0, SIGKILL);
+	agent_host_expect_exited(&h, 0, 0, SIGKILL);
+	agent_host_end(&h);
+}
+
+static void all_processes_get_a_signal(void **state)
+{
+	struct agent_host_frame frame;
+	struct agent_host h;
+
+	(void)state;
+	start_idle(&h, plain);
+	agent_host_exec(&h, 1, PROCESS("[\"sleep\",\"1000\"]"), 0);
+	agent_host_expect(&h, AGENT_MSG_STARTED, 1, &frame);
+	/* the pid namespace's first process has no handler, so it stays */
+	agent_host_signal(&h, 0, SIGTERM, true);
+	agent_host_expect_exited(&h, 1, 0, SIGTERM);
+	stop_idle(&h);
+}
+
+static void a_terminal_has_its_size_and_takes_new_ones(void **state)
+{
+	const struct agent_winsize size = { .rows = le16_make(40), .cols = le16_make(120) };
+	struct agent_host_frame frame;
+	struct agent_host h;
+
+	(void)state;
+	agent_host_begin(&h);
+	agent_host_create(&h,
+			  &(struct agent_host_config){
+				  .args = "[\"sh\",\"-c\",\"tty; stty size; ls -l /dev/console; read "
+					  "x; stty size; test -t 2 && echo $x > /dev/console; tty > "
+					  "/dev/tty; exit 5\"]" },
+			  WANT_TERMINAL, true);
+	agent_host_expect(&h, AGENT_MSG_STARTED, 0, &frame);
+	agent_host_read_until(h.stream[0], "31 97\r\n");
+	agent_host_send(&h, AGENT_MSG_RESIZE, 0, &size, sizeof(size));
+	assert_int_equal(fd_write_all(h.stream[0], "word\n", 5), 0);
+	agent_host_read_until(h.stream[0], "40 120\r\nword\r\n/dev/pts/0\r\n");
+	agent_host_expect_exited(&h, 0, 5, 0);
+	agent_host_end(&h);
+}
+
+static void exec_may_have_a_terminal_of_its_own(void **state)
+{
+	struct agent_host_frame frame;
+	struct agent_host h;
+
+	(void)state;
+	start_idle(&h, plain);
+	agent_host_exec(
+		&h, 1,
+		"{\"terminal\":true,\"cwd\":\"/\",\"user\":{\"uid\":1000,\"gid\":1000},\"env\":[\"PATH=/"
+		"bin\"],\"args\":[\"sh\",\"-c\",\"tty; stty size; echo open > $(tty)\"]}",
+		WANT_TERMINAL);
+	agent_host_expect(&h, AGENT_MSG_STARTED, 1, &frame);
+	agent_host_read_until(h.stream[0], "/dev/pts/0\r\n31 97\r\nopen\r\n");
+	agent_host_expect_exited(&h, 1, 0, 0);
+	stop_idle(&h);
+}
+
+/* Requests that could never have been right end the link; the agent takes the container with it. */
+static void requests_out_of_place_end_the_link(void **state)
+{
+	struct agent_host h;
+
+	(void)state;
+	agent_host_begin(&h);
+	agent_host_send(&h, AGENT_MSG_START, 0, NULL, 0);
+	agent_host_expect_protocol_error(&h);
+
+	start_idle(&h, plain);
+	agent_host_send(&h, AGENT_MSG_START, 0, NULL, 0);
+	agent_host_expect_protocol_error(&h);
+
+	start_idle(&h, plain);
+	agent_host_send(&h, AGENT_MSG_CREATE, 0, "{}", 2);
+	agent_host_expect_protocol_error(&h);
+
+	start_idle(&h, plain);
+	agent_host_send(&h, AGENT_MSG_EXEC, 0, "{}", 2);
+	agent_host_expect_protocol_error(&h);
+
+	start_idle(&h, plain);
+	agent_host_signal(&h, 0, 65, false);
+	agent_host_expect_protocol_error(&h);
+
+	start_idle(&h, plain);
+	agent_host_send(&h, AGENT_MSG_HELLO, 0, "0123456789abcdef", 16);
+	agent_host_expect_protocol_error(&h);
+}
+
+static void late_requests_are_dropped(void **state)
+{
+	struct agent_winsize size = { 0 };
+	struct agent_host_frame frame;
+	struct agent_host h;
+
+	(void)state;
+	agent_host_begin(&h);
+	agent_host_create(&h, &plain, 0, true);
+	agent_host_expect(&h, AGENT_MSG_STARTED, 0, &frame);
+	agent_host_expect_exited(&h, 0, 0, 0);
+	agent_host_signal(&h, 0, SIGTERM, false);
+	agent_host_signal(&h, 9, SIGTERM, false);
+	agent_host_send(&h, AGENT_MSG_RESIZE, 9, &size, sizeof(size));
+	agent_host_send(&h, AGENT_MSG_SYNC, 0, NULL, 0);
+	agent_host_expect(&h, AGENT_MSG_SYNCED, 0, &frame);
+	agent_host_end(&h);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(output_comes_before_exited),
+		cmocka_unit_test(exit_status_is_passed_on),
+		cmocka_unit_test(signal_ends_the_process),
+		cmocka_unit_test(handled_signal_is_delivered),
+		cmocka_unit_test(created_process_waits_for_start),
+		cmocka_unit_test(created_process_can_be_killed),
+		cmocka_unit_test(missing_programs_are_told_as_runc_does),
+		cmocka_unit_test(set_up_failures_name_the_field),
+		cmocka_unit_test(standard_input_ends_with_its_stream),
+		cmocka_unit_test(streams_that_nobody_wants_are_null),
+		cmocka_unit_test(a_large_output_arrives_whole),
+		cmocka_unit_test(a_reader_that_leaves_ends_the_writer),
+		cmocka_unit_test(an_orphan_does_not_keep_the_container),
+		cmocka_unit_test(exec_joins_the_container),
+		cmocka_unit_test(exec_does_not_wait_for_its_orphans),
+		cmocka_unit_test(exec_fails_for_what_is_not_there),
+		cmocka_unit_test(exec_is_refused_without_a_container),
+		cmocka_unit_test(exec_ends_with_the_container),
+		cmocka_unit_test(all_processes_get_a_signal),
+		cmocka_unit_test(a_terminal_has_its_size_and_takes_new_ones),
+		cmocka_unit_test(exec_may_have_a_terminal_of_its_own),
+		cmocka_unit_test(requests_out_of_place_end_the_link),
+		cmocka_unit_test(late_requests_are_dropped),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
