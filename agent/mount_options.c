@@ -165,7 +165,7 @@ static int parse_one(struct mount_options *o, const char *name, struct err *err)
 		return err_set(err, -ENOTSUP, "idmapped mounts are not supported");
 	/* "rro", "rnosuid": the attribute for the whole tree */
 	flag = name[0] == 'r' ? find_flag(name + 1) : NULL;
-	if (flag && (flag->attr || strcmp(flag->name, "relatime") == 0)) {
+	if (flag && (flag->attr || flag->flag == MS_RELATIME)) {
 		apply_attr(&o->rec_set, &o->rec_clear, flag);
 		return 0;
 	}

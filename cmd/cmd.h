@@ -45,6 +45,7 @@ struct command {
 	const struct opt *opts;
 	size_t opts_size; /* of the verb's struct */
 	enum opt_order order;
+	bool any_options; /* none is looked at */
 	int min_words, max_words; /* -1: any number */
 	int (*run)(const struct cmd_call *call, struct err *err);
 };
@@ -53,5 +54,6 @@ struct command {
 extern const struct command *const commands[];
 
 extern const struct command cmd_run, cmd_create, cmd_check;
+extern const struct command cmd_features, cmd_checkpoint, cmd_restore;
 
 #endif

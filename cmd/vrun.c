@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "cmd/cmd.h"
 #include "cmd/version.h"
+#include "oci/features.h"
 #include "runtime/config.h"
 #include "runtime/stdio.h"
 #include "runtime/store.h"
@@ -19,8 +20,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
-
-#define OCI_SPEC_VERSION "1.2.0"
 
 static const struct opt global_opts[] = {
 	{ "root", 0, OPT_STRING, offsetof(struct cmd_globals, root), "DIR",
@@ -46,6 +45,9 @@ const struct command *const commands[] = {
 	&cmd_run,
 	&cmd_create,
 	&cmd_check,
+	&cmd_features,
+	&cmd_checkpoint,
+	&cmd_restore,
 	NULL,
 };
 
@@ -151,7 +153,8 @@ static int run_command(const struct command *c, const struct cmd_globals *g, int
 	if (!opts)
 		return err_set(err, -ENOMEM, "out of memory");
 	call.opts = opts;
-	r = opt_parse(c->opts, c->order, opts, argv, argc, &call.n_words, err);
+	call.n_words = argc;
+	r = c->any_options ? 0 : opt_parse(c->opts, c->order, opts, argv, argc, &call.n_words, err);
 	if (r < 0)
 		err_wrap(err, r, "%s", c->name);
 	if (r == 0)

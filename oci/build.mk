@@ -17,4 +17,5 @@ oci_agent_SRC := \
 	oci/spec_types.c \
 	oci/spec_vm.c
 oci_SRC := $(oci_agent_SRC) \
+	oci/features.c \
 	oci/seccomp.c

@@ -375,3 +375,10 @@ int oci_seccomp_compile(const struct oci_seccomp *profile, uint8_t **ret_bpf, si
 		*ret_flags = flags;
 	return r;
 }
+
+void oci_seccomp_version(char buf[static 32])
+{
+	const struct scmp_version *v = seccomp_version();
+
+	snprintf(buf, 32, "%u.%u.%u", v->major, v->minor, v->micro);
+}

@@ -24,4 +24,7 @@ struct oci_seccomp;
 int oci_seccomp_compile(const struct oci_seccomp *profile, uint8_t **ret_bpf, size_t *ret_len,
 			uint32_t *ret_flags, struct err *err);
 
+/* The library's, as "2.5.4". */
+void oci_seccomp_version(char buf[static 32]);
+
 #endif
