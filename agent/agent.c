@@ -217,27 +217,29 @@ static bool settle_one(struct agent *a, struct entry *e)
 /* The first process has ended, and so has the container. */
 static void settle_container(struct agent *a, struct entry *init, int status)
 {
-	bool late;
+	uint64_t waited;
 
-	if (!a->ended_ms) {
+	if (!a->ended_ms)
 		a->ended_ms = now_ms();
-		(void)cgroup_kill(a->container->cgroup);
-	}
-	(void)loop_set_timer(a->timer, KILL_POLL_MS);
+	waited = now_ms() - a->ended_ms;
 	/* Without a pid namespace the others are only dying now; what they wrote is still to come. */
 	if (cgroup_is_populated(a->container->cgroup)) {
 		(void)cgroup_kill(a->container->cgroup);
+		(void)loop_set_timer(a->timer, KILL_POLL_MS);
 		return;
 	}
 	process_drain(init->process);
-	late = now_ms() - a->ended_ms >= LAST_STREAMS_MS;
-	if (!process_is_drained(init->process) || (a->n_entries > 1 && !late))
+	if (!process_is_drained(init->process))
 		return;
+	if (a->n_entries > 1 && waited < LAST_STREAMS_MS) {
+		(void)loop_set_timer(a->timer, LAST_STREAMS_MS - waited);
+		return;
+	}
 	(void)loop_set_timer(a->timer, UINT64_MAX);
-	if (a->config->share_fd >= 0)
-		(void)syncfs(a->config->share_fd);
-	if (!init->failed)
+	if (!init->failed) {
+		a->config->flush(false);
 		send_exited(a, AGENT_INIT, status);
+	}
 	a->reported = true;
 	drop(a, init);
 }
@@ -432,8 +434,7 @@ static int on_frame(void *ctx, enum agent_msg type, uint32_t process, const uint
 			process_resize(e->process, get_le16(payload), get_le16(payload + 2));
 		return 0;
 	case AGENT_MSG_SYNC:
-		if (a->config->share_fd >= 0)
-			(void)syncfs(a->config->share_fd);
+		a->config->flush(true);
 		send_frame(a, AGENT_MSG_SYNCED, process, NULL, 0);
 		return 0;
 	default:

@@ -18,7 +18,7 @@ struct err;
 struct agent_config {
 	int take_link; /* the control connection */
 	struct stream_connector connector; /* how streams are connected */
-	int share_fd; /* borrowed: a directory in the file system to flush, or -EBADF */
+	void (*flush)(bool durable); /* flush.h */
 	uint64_t uptime_ns; /* for HELLO */
 };
 

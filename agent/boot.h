@@ -11,10 +11,13 @@ struct err;
 /* The early file systems, the modules, a root that pivot_root works on, control groups, loopback. */
 int boot_prepare(struct err *err);
 
-/* Mount the shares. Returns a descriptor for syncfs(). */
+/* Mount the shares, at AGENT_SHARE_DIR. */
 int boot_mount_shares(struct err *err);
 
-/* Never returns: flush, and reset the machine, which ends it. */
+/*
+ * Never returns: reset the machine, which ends it. Nothing is flushed: without
+ * a host at the other end that could take for ever.
+ */
 _Noreturn void boot_end_machine(void);
 
 #endif

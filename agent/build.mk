@@ -7,6 +7,7 @@ agent_core_SRC := \
 	agent/copy_tree.c \
 	agent/credentials.c \
 	agent/devices.c \
+	agent/flush.c \
 	agent/hooks.c \
 	agent/lookpath.c \
 	agent/mount_options.c \

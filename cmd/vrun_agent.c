@@ -6,6 +6,7 @@
 #include "agent/agent.h"
 #include "agent/boot.h"
 #include "agent/console.h"
+#include "agent/flush.h"
 #include "agent/stream.h"
 #include "base/cleanup.h"
 #include "base/err.h"
@@ -25,7 +26,7 @@ static uint64_t uptime_ns(void)
 static int serve(uint64_t started_ns, struct err *err)
 {
 	struct agent_config config = { .connector = { .connect = stream_connect_vsock },
-				       .share_fd = -EBADF,
+				       .flush = flush_file_systems,
 				       .uptime_ns = started_ns };
 	int r;
 
@@ -34,9 +35,9 @@ static int serve(uint64_t started_ns, struct err *err)
 	r = boot_prepare(err);
 	if (r < 0)
 		return r;
-	config.share_fd = boot_mount_shares(err);
-	if (config.share_fd < 0)
-		return config.share_fd;
+	r = boot_mount_shares(err);
+	if (r < 0)
+		return r;
 	config.take_link = stream_connect_control(err);
 	if (config.take_link < 0)
 		return config.take_link;

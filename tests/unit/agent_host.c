@@ -45,6 +45,12 @@ static int connect_stream(void *ctx, uint32_t port)
 	return fd_set_nonblock(fd, true) < 0 ? -EIO : TAKE_FD(fd);
 }
 
+/* Not this machine's disks. */
+static void no_flush(bool durable)
+{
+	(void)durable;
+}
+
 static void must(bool ok, const char *what)
 {
 	if (ok)
@@ -57,7 +63,7 @@ static _Noreturn void run_agent(int link)
 {
 	struct agent_config config = { .take_link = link,
 				       .connector = { .connect = connect_stream },
-				       .share_fd = open("/tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC) };
+				       .flush = no_flush };
 	struct err err = ERR_INIT;
 	char dir[96], pid[16];
 	int r;
@@ -78,7 +84,6 @@ static _Noreturn void run_agent(int link)
 	must(umount2("/sys/fs/cgroup", MNT_DETACH) == 0, "leaving cgroup2");
 	must(mount("cgroup2", "/sys/fs/cgroup", "cgroup2", 0, NULL) == 0, "cgroup2 again");
 	r = agent_run(&config, &err);
-	close_fd(config.share_fd);
 	if (r != -ENODATA && r != -EPROTO)
 		fprintf(stderr, "agent: %s\n", err.text);
 	_exit(r == -ENODATA ? 0 : r == -EPROTO ? 2 : 1);

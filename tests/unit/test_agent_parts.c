@@ -3,6 +3,7 @@
 #include "tests/unit/test.h"
 
 #include "agent/cgroup.h"
+#include "agent/flush.h"
 #include "agent/lookpath.h"
 #include "agent/mount_options.h"
 #include "agent/namespaces.h"
@@ -278,6 +279,18 @@ static void swap_limit_excludes_memory(void **state)
 	assert_int_equal(swap, -5);
 }
 
+static void only_dirty_pages_are_flushed(void **state)
+{
+	(void)state;
+	assert_false(flush_is_needed("nr_dirtied 7\nnr_dirty 0\nnr_writeback 0\nnr_writeback_temp 0\n"));
+	assert_true(flush_is_needed("nr_dirty 1\nnr_writeback 0\nnr_writeback_temp 0\n"));
+	assert_true(flush_is_needed("nr_dirty 0\nnr_writeback 12\nnr_writeback_temp 0\n"));
+	assert_true(flush_is_needed("nr_dirty 0\nnr_writeback 0\nnr_writeback_temp 3"));
+	/* a kernel that counts otherwise */
+	assert_true(flush_is_needed("nr_dirty 0\nnr_writeback 0\n"));
+	assert_true(flush_is_needed(""));
+}
+
 static void ids_map_to_the_guests(void **state)
 {
 	struct oci_id_mapping maps[] = { { 0, 1000, 10 }, { 100, 5000, 1 } };
@@ -330,6 +343,7 @@ int main(void)
 		cmocka_unit_test(errno_text_begins_small),
 		cmocka_unit_test(cpu_shares_become_a_weight),
 		cmocka_unit_test(swap_limit_excludes_memory),
+		cmocka_unit_test(only_dirty_pages_are_flushed),
 		cmocka_unit_test(ids_map_to_the_guests),
 		cmocka_unit_test(namespaces_that_clone_makes),
 	};
