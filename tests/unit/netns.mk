@@ -1,2 +1,3 @@
-unit_TESTS += test_guest_net
+unit_TESTS += test_guest_net test_netns
 test_guest_net_SRC := tests/unit/test_guest_net.c
+test_netns_SRC := tests/unit/test_netns.c tests/unit/net_world.c
