@@ -296,8 +296,6 @@ static int launch(struct agent *a, uint32_t number, const struct oci_process *co
 
 static int create(struct agent *a, struct agent_create *msg, struct err *err)
 {
-	struct oci_spec *spec = TAKE_PTR(msg->config);
-	uint8_t *seccomp = TAKE_PTR(a->seccomp);
 	struct entry *e;
 	int r;
 
@@ -305,13 +303,11 @@ static int create(struct agent *a, struct agent_create *msg, struct err *err)
 		struct timespec ts = { .tv_sec = msg->clock_ns / 1000000000,
 				       .tv_nsec = msg->clock_ns % 1000000000 };
 
-		if (clock_settime(CLOCK_REALTIME, &ts) < 0) {
-			oci_spec_free(spec);
-			free(seccomp);
+		if (clock_settime(CLOCK_REALTIME, &ts) < 0)
 			return err_set_errno(err, -errno, "setting the clock");
-		}
 	}
-	r = container_new(spec, seccomp, a->seccomp_len, a->seccomp_flags, &a->container, err);
+	r = container_new(TAKE_PTR(msg->config), TAKE_PTR(msg->network), TAKE_PTR(a->seccomp), a->seccomp_len,
+			  a->seccomp_flags, &a->container, err);
 	if (r < 0)
 		return r;
 	r = launch(a, AGENT_INIT, &a->container->spec->process, &msg->stdio, NULL, &e, err);

@@ -13,11 +13,13 @@ agent_core_SRC := \
 	agent/mount_options.c \
 	agent/mounts.c \
 	agent/namespaces.c \
+	agent/net.c \
 	agent/passwd.c \
 	agent/process.c \
 	agent/process_attrs.c \
 	agent/pump.c \
 	agent/rootfs.c \
+	agent/rtnl.c \
 	agent/stdio.c \
 	agent/stream.c \
 	agent/terminal.c

@@ -157,12 +157,13 @@ static int set_up(struct child *c, struct err *err)
 	_cleanup_close_ int root = -EBADF;
 	int r;
 
-	if (c->args->wait_mapped) {
-		r = wait_for(c->args->sync, CHILD_GO_MAPPED);
+	if (c->args->wait_prepared) {
+		r = wait_for(c->args->sync, CHILD_GO_PREPARED);
 		if (r < 0)
 			return err_set(err, r, "cancelled");
-		credentials_become_root();
 	}
+	if (spec->linux_.namespaces[OCI_NS_USER].wanted)
+		credentials_become_root();
 	/* A session keyring of its own; the kernel may have none. */
 	(void)syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, "_ses.container");
 	r = namespaces_setup(spec, err);

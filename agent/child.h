@@ -9,7 +9,7 @@
  * bytes:
  *
  *	child				agent
- *	(user namespace: waits)	<-	CHILD_GO_MAPPED, the id maps are written
+ *	(some: waits)		<-	CHILD_GO_PREPARED, id maps and network are set up from outside
  *	CHILD_TERMINAL + master	->	process.terminal only
  *	CHILD_READY		->	set up; waits. The agent sets rlimits from outside
  *	CHILD_GO_EXEC		<-
@@ -41,14 +41,14 @@ struct child_report {
 	char text[ERR_TEXT_MAX]; /* CHILD_FAILED: NUL-terminated */
 };
 
-enum { CHILD_GO_MAPPED = 'm', CHILD_GO_EXEC = 'x' };
+enum { CHILD_GO_PREPARED = 'p', CHILD_GO_EXEC = 'x' };
 
 /* All borrowed. */
 struct child_args {
 	const struct oci_spec *spec; /* the container's */
 	const struct oci_process *process;
 	bool init; /* the container's first process: it sets the container up */
-	bool wait_mapped; /* wait for CHILD_GO_MAPPED */
+	bool wait_prepared; /* wait for CHILD_GO_PREPARED */
 	unsigned long join; /* not init: CLONE_NEW* of the namespaces to join */
 	int init_pidfd; /* not init: whose */
 	int sync; /* the report socket, blocking */

@@ -5,8 +5,10 @@
 #include "agent/cgroup.h"
 #include "agent/child.h"
 #include "agent/namespaces.h"
+#include "agent/net.h"
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "oci/guest_net.h"
 #include "oci/spec.h"
 
 #include <fcntl.h>
@@ -48,18 +50,26 @@ static int set_up_cgroup(struct container *c, struct err *err)
 	return 0;
 }
 
-int container_new(struct oci_spec *take_spec, uint8_t *take_seccomp, size_t seccomp_len,
-		  uint32_t seccomp_flags, struct container **ret, struct err *err)
+static void free_network(struct guest_net *network)
+{
+	guest_net_done(network);
+	free(network);
+}
+
+int container_new(struct oci_spec *take_spec, struct guest_net *take_network, uint8_t *take_seccomp,
+		  size_t seccomp_len, uint32_t seccomp_flags, struct container **ret, struct err *err)
 {
 	struct container *c = calloc(1, sizeof(*c));
 	int r;
 
 	if (!c) {
 		oci_spec_free(take_spec);
+		free_network(take_network);
 		free(take_seccomp);
 		return -ENOMEM;
 	}
 	c->spec = take_spec;
+	c->network = take_network;
 	c->seccomp = take_seccomp;
 	c->seccomp_len = seccomp_len;
 	c->seccomp_flags = seccomp_flags;
@@ -85,6 +95,7 @@ void container_free(struct container *c)
 	close_fd(c->cgroup);
 	close_fd(c->init_pidfd);
 	free(c->seccomp);
+	free_network(c->network);
 	oci_spec_free(c->spec);
 	free(c);
 }
@@ -118,15 +129,32 @@ static pid_t clone_beside_init(const struct container *c, int *ret_pidfd)
 	return cgroup < 0 ? cgroup : clone_into(0, cgroup, ret_pidfd);
 }
 
+static int set_up_network(const struct container *c, pid_t pid, struct err *err)
+{
+	_cleanup_close_ int ns = -EBADF;
+	char path[64];
+
+	if (!c->network)
+		return 0;
+	if (!c->spec->linux_.namespaces[OCI_NS_NETWORK].wanted)
+		return net_apply(c->network, -EBADF, err);
+	snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)pid);
+	ns = open(path, O_RDONLY | O_CLOEXEC);
+	if (ns < 0)
+		return err_set_errno(err, -errno, "opening the container's network namespace");
+	return net_apply(c->network, ns, err);
+}
+
 static int clone_init(struct container *c, struct child_args *args, pid_t *ret_pid, int *ret_pidfd,
 		      struct err *err)
 {
 	struct namespaces_saved saved = NAMESPACES_SAVED_INIT;
 	const struct oci_linux *l = &c->spec->linux_;
+	bool maps = l->namespaces[OCI_NS_USER].wanted;
 	int r, pidfd = -EBADF;
 	pid_t pid = -1;
 
-	args->wait_mapped = l->namespaces[OCI_NS_USER].wanted;
+	args->wait_prepared = maps || c->network;
 	r = namespaces_enter(&saved, l, err);
 	if (r == 0) {
 		pid = clone_into(namespaces_clone_flags(l), c->cgroup, &pidfd);
@@ -137,8 +165,10 @@ static int clone_init(struct container *c, struct child_args *args, pid_t *ret_p
 	}
 	if (namespaces_leave(&saved) < 0 && r == 0)
 		r = err_set(err, -EIO, "the agent can't get back to its namespaces");
-	if (r == 0 && args->wait_mapped)
+	if (r == 0 && maps)
 		r = namespaces_write_maps(pid, l, err);
+	if (r == 0)
+		r = set_up_network(c, pid, err);
 	if (r < 0) {
 		/* The child is reaped by the loop. */
 		if (pid > 0)

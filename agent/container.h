@@ -13,10 +13,12 @@
 
 struct child_args;
 struct err;
+struct guest_net;
 struct oci_spec;
 
 struct container {
 	struct oci_spec *spec; /* owned */
+	struct guest_net *network; /* owned; NULL: only loopback */
 	unsigned long namespaces; /* CLONE_NEW* */
 	int cgroup; /* its directory */
 	pid_t init_pid;
@@ -26,9 +28,9 @@ struct container {
 	uint32_t seccomp_flags;
 };
 
-/* Takes the spec and the program, even on failure. */
-int container_new(struct oci_spec *take_spec, uint8_t *take_seccomp, size_t seccomp_len,
-		  uint32_t seccomp_flags, struct container **ret, struct err *err);
+/* Takes the spec, the network and the program, even on failure. */
+int container_new(struct oci_spec *take_spec, struct guest_net *take_network, uint8_t *take_seccomp,
+		  size_t seccomp_len, uint32_t seccomp_flags, struct container **ret, struct err *err);
 void container_free(struct container *container);
 
 /*

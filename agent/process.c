@@ -221,7 +221,7 @@ int process_launch(const struct process_env_of_agent *env, struct container *con
 	p->sync = TAKE_FD(ours);
 	theirs = close_fd(theirs);
 	stdio_close_theirs(&stdio);
-	if (args.wait_mapped && send_go(p, CHILD_GO_MAPPED) < 0) {
+	if (args.wait_prepared && send_go(p, CHILD_GO_PREPARED) < 0) {
 		r = err_set(err, -EPIPE, "the process ended during its set-up");
 		goto failed;
 	}
