@@ -386,12 +386,12 @@ static void start_container_hooks_run_inside(void **state)
 	expect_failure(
 		(struct agent_host_config){
 			.top = "\"hooks\":{\"startContainer\":[{\"path\":\"/bin/false\"}]}," },
-		ECANCELED, "hooks.startContainer[0]: /bin/false: exit status 1");
+		ECANCELED, "error running startContainer hook #0: /bin/false: exit status 1");
 	expect_failure(
 		(struct agent_host_config){
 			.top = "\"hooks\":{\"startContainer\":[{\"path\":\"/bin/sleep\",\"args\":[\"sleep\","
 			       "\"100\"],\"timeout\":1}]}," },
-		ETIMEDOUT, "hooks.startContainer[0]: /bin/sleep");
+		ETIMEDOUT, "error running startContainer hook #0: /bin/sleep");
 }
 
 /* mkdir(2) answers ENOTTY, which nothing else would say. */
