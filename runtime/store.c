@@ -63,6 +63,8 @@ void store_dir_close(struct store_dir *dir)
 {
 	if (!dir)
 		return;
+	/* The lock is the open file's: a process that we started may still hold a copy of the descriptor. */
+	(void)flock(dir->fd, LOCK_UN);
 	close_fd(dir->fd);
 	free(dir->id);
 	free(dir);
