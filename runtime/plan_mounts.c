@@ -5,71 +5,13 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "oci/spec.h"
+#include "runtime/plan_shares.h"
 
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
-
-/* The path that a container names: against the bundle unless absolute, symlinks resolved on the host. */
-static int resolve(const char *bundle, const char *path, char **ret)
-{
-	_cleanup_free_ char *joined = NULL;
-
-	if (path[0] != '/') {
-		if (asprintf(&joined, "%s/%s", bundle, path) < 0) {
-			joined = NULL;
-			return -ENOMEM;
-		}
-		path = joined;
-	}
-	*ret = realpath(path, NULL);
-	return *ret ? 0 : -errno;
-}
-
-static struct vm_share *find_share(struct vm_spec *vm, const char *path)
-{
-	for (size_t i = 0; i < vm->n_shares; i++) {
-		if (!strcmp(vm->shares[i].path, path))
-			return &vm->shares[i];
-	}
-	return NULL;
-}
-
-/* A share of `take_path`, new or one that is there already, which then serves both. */
-static int add_share(struct vm_spec *vm, const char *name, char *take_path, bool readonly,
-		     enum vm_share_cache cache, struct vm_share **ret)
-{
-	_cleanup_free_ char *path = take_path;
-	struct vm_share *share = find_share(vm, path);
-
-	if (share) {
-		share->readonly = share->readonly && readonly;
-		*ret = share;
-		return 0;
-	}
-	share = realloc(vm->shares, (vm->n_shares + 1) * sizeof(*share));
-	if (!share)
-		return -ENOMEM;
-	vm->shares = share;
-	share += vm->n_shares;
-	*share = (struct vm_share){ .name = strdup(name), .readonly = readonly, .cache = cache };
-	if (!share->name)
-		return -ENOMEM;
-	share->path = TAKE_PTR(path);
-	vm->n_shares++;
-	*ret = share;
-	return 0;
-}
-
-static int set_guest_path(char **field, const struct vm_share *share)
-{
-	char path[PATH_MAX];
-
-	snprintf(path, sizeof(path), AGENT_SHARE_DIR "/%s", share->name);
-	return oci_string_set(field, path);
-}
 
 static bool has_option(const struct oci_mount *m, const char *option)
 {
@@ -163,7 +105,7 @@ static int plan_bind(const char *bundle, enum vm_share_cache cache, struct oci_m
 	if (m->uid_mappings.n || m->gid_mappings.n)
 		return err_set(err, -ENOTSUP, "mounts[%zu].%s: id-mapped mounts are not supported", i,
 			       m->uid_mappings.n ? "uidMappings" : "gidMappings");
-	r = resolve(bundle, m->source, &path);
+	r = plan_share_resolve(bundle, m->source, &path);
 	if (r < 0)
 		return err_set_errno(err, r, "mounts[%zu].source: %s", i, m->source);
 	r = check_source(path, i, &guest, err);
@@ -176,9 +118,9 @@ static int plan_bind(const char *bundle, enum vm_share_cache cache, struct oci_m
 	if (vm->n_shares >= VM_SHARES_MAX)
 		return err_set(err, -E2BIG, "mounts[%zu]: more than %d bind mounts", i, VM_SHARES_MAX - 1);
 	snprintf(name, sizeof(name), "m%zu", i);
-	r = add_share(vm, name, TAKE_PTR(path), is_readonly(m), cache, &share);
+	r = plan_share_add(vm, name, TAKE_PTR(path), is_readonly(m), cache, &share);
 	if (r == 0)
-		r = set_guest_path(&m->source, share);
+		r = plan_share_point(&m->source, share);
 	return r < 0 ? err_set(err, r, "out of memory") : 0;
 }
 
@@ -191,7 +133,7 @@ static int plan_root(const char *bundle, enum vm_share_cache cache, struct oci_s
 	struct stat st;
 	int r;
 
-	r = resolve(bundle, spec->root.path, &path);
+	r = plan_share_resolve(bundle, spec->root.path, &path);
 	if (r < 0 || stat(path, &st) < 0)
 		return err_set_errno(err, r < 0 ? r : -errno, "root.path: %s", spec->root.path);
 	if (!S_ISDIR(st.st_mode))
@@ -199,9 +141,9 @@ static int plan_root(const char *bundle, enum vm_share_cache cache, struct oci_s
 	rootfs = strdup(path);
 	r = rootfs ? 0 : -ENOMEM;
 	if (r == 0)
-		r = add_share(vm, "root", TAKE_PTR(path), spec->root.readonly, cache, &share);
+		r = plan_share_add(vm, "root", TAKE_PTR(path), spec->root.readonly, cache, &share);
 	if (r == 0)
-		r = set_guest_path(&spec->root.path, share);
+		r = plan_share_point(&spec->root.path, share);
 	if (r < 0)
 		return err_set(err, r, "out of memory");
 	*ret_rootfs = TAKE_PTR(rootfs);
@@ -216,8 +158,12 @@ int plan_mounts(const char *bundle, enum vm_share_cache cache, struct oci_spec *
 
 	r = plan_root(bundle, cache, spec, vm, &rootfs, err);
 	for (size_t i = 0; r == 0 && i < spec->n_mounts; i++) {
-		if (plan_is_bind(&spec->mounts[i]))
-			r = plan_bind(bundle, cache, &spec->mounts[i], i, vm, err);
+		struct oci_mount *m = &spec->mounts[i];
+
+		if (plan_is_bind(m))
+			r = plan_bind(bundle, cache, m, i, vm, err);
+		else if (m->type && !strcmp(m->type, "overlay"))
+			r = plan_overlay(bundle, cache, m, i, vm, err);
 	}
 	if (r < 0)
 		return r;
