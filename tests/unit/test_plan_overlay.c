@@ -47,7 +47,7 @@ static int plan(const char *lower, const char *upper, const char *work, char opt
 		if (given[i])
 			assert_int_equal(oci_strings_append(&m.options, given[i]), 0);
 	}
-	r = plan_overlay(dir, VM_CACHE_AUTO, &m, 4, vm, err);
+	r = plan_overlay(dir, VM_SHARE_CACHE_AUTO, &m, 4, vm, err);
 	for (size_t i = 0; i < m.options.n; i++) {
 		snprintf(options[i], 256, "%s", m.options.v[i]);
 		free(m.options.v[i]);
