@@ -6,8 +6,11 @@
  * One device carries all shares of a VM: the root of the file system is a
  * synthetic read-only directory with an entry per share, named in its spec. A
  * share is a directory or a single file. Directories on another host file
- * system than their parent's (each share included) are announced as submounts
- * (FUSE_ATTR_SUBMOUNT), so that (st_dev, st_ino) stays unique in the guest.
+ * system than their parent's are announced as submounts (FUSE_ATTR_SUBMOUNT), so that
+ * they have a st_dev of their own in the guest, and (st_dev, st_ino) stays unique.
+ * So is each share that is a directory, except the first: Linux (6.1) knows no
+ * POSIX ACLs on submounts, and the first share, by convention the container's root
+ * file system, is to have them. On the others ACLs are neither shown nor checked.
  *
  * Confinement: nothing is reached by a path from the host's root; every look-up
  * is one component below a known inode, symlinks are never followed on the host.

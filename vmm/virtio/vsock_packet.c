@@ -418,7 +418,7 @@ static ssize_t send_stream_data(struct vsock *v, struct vsock_stream *s)
 	clear_pending(s, PENDING_CREDIT_UPDATE);
 	if ((size_t)len >= s->batch && s->batch < BATCH_MAX)
 		s->batch *= 2;
-	else if ((size_t)len < s->batch / 2 && s->batch > BATCH_MIN)
+	else if ((size_t)len < room && (size_t)len < s->batch / 2 && s->batch > BATCH_MIN)
 		s->batch /= 2;
 	stream_update_ready(s);
 	return len;

@@ -536,7 +536,8 @@ int fs_inodes_add_root(struct fs_inodes *table)
 	return 0;
 }
 
-int fs_inodes_add_share(struct fs_inodes *table, struct fs_share *share, int fd, struct fs_inode **ret)
+int fs_inodes_add_share(struct fs_inodes *table, struct fs_share *share, int fd, bool submount,
+			struct fs_inode **ret)
 {
 	struct fs_inode *inode;
 	struct statx st;
@@ -548,7 +549,7 @@ int fs_inodes_add_share(struct fs_inodes *table, struct fs_share *share, int fd,
 	if (r < 0)
 		return r;
 	inode->permanent = true;
-	inode->submount = inode->type == S_IFDIR;
+	inode->submount = submount && inode->type == S_IFDIR;
 	fs_inode_put(table, inode);
 	*ret = inode;
 	return 0;

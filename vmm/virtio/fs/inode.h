@@ -44,7 +44,7 @@ struct fs_inode {
 	struct fs_mount *mount;
 	uint64_t dev, ino;
 	mode_t type; /* S_IFMT bits */
-	bool submount; /* on another file system than its parent */
+	bool submount; /* to have a superblock of its own in the guest */
 	bool permanent; /* the root, a share's root: forgetting changes nothing */
 
 	uint64_t nlookup; /* what the guest may forget */
@@ -81,8 +81,9 @@ void fs_inodes_done(struct fs_inodes *table);
 
 /* The synthetic root: the first node, id 1. */
 int fs_inodes_add_root(struct fs_inodes *table);
-/* A share's root, permanent. `fd` is duplicated. */
-int fs_inodes_add_share(struct fs_inodes *table, struct fs_share *share, int fd, struct fs_inode **ret);
+/* A share's root, permanent. `fd` is duplicated. `submount`: if it is a directory. */
+int fs_inodes_add_share(struct fs_inodes *table, struct fs_share *share, int fd, bool submount,
+			struct fs_inode **ret);
 /* Forget all but the permanent nodes, as when the driver starts anew. */
 void fs_inodes_reset(struct fs_inodes *table);
 

@@ -35,6 +35,8 @@ struct fs_share {
 	struct fs_inode *root;
 	bool readonly;
 	enum vfs_cache cache;
+	/* Or'd to inode numbers: files of different host file systems share the guest's superblock here. */
+	uint64_t ino_tag;
 };
 
 struct fs_lock_owner;

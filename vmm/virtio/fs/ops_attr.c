@@ -38,7 +38,7 @@ static uint32_t encode_dev(uint32_t major, uint32_t minor)
 void fs_fill_attr(const struct fs_inode *inode, const struct statx *st, struct fuse_attr *ret)
 {
 	*ret = (struct fuse_attr){
-		.ino = st->stx_ino,
+		.ino = st->stx_ino | (inode->share ? inode->share->ino_tag : 0),
 		.size = st->stx_size,
 		.blocks = st->stx_blocks,
 		.atime = (uint64_t)st->stx_atime.tv_sec,
@@ -57,12 +57,21 @@ void fs_fill_attr(const struct fs_inode *inode, const struct statx *st, struct f
 	};
 }
 
+/*
+ * A write takes set-user-ID and set-group-ID bits away here, and the driver doesn't
+ * count the mode among what it changed: let it ask each time while there are such bits.
+ */
+static uint64_t attr_valid_seconds(const struct fs_inode *inode, const struct statx *st)
+{
+	return S_ISREG(st->stx_mode) && (st->stx_mode & (S_ISUID | S_ISGID)) ? 0 : fs_valid_seconds(inode);
+}
+
 void fs_fill_entry(const struct fs_inode *inode, const struct statx *st, struct fuse_entry_out *ret)
 {
 	*ret = (struct fuse_entry_out){
 		.nodeid = inode->id,
 		.entry_valid = fs_valid_seconds(inode),
-		.attr_valid = fs_valid_seconds(inode),
+		.attr_valid = attr_valid_seconds(inode, st),
 	};
 	fs_fill_attr(inode, st, &ret->attr);
 }
@@ -102,7 +111,7 @@ static int reply_attr(struct fs_req *req, const struct statx *st)
 {
 	struct fuse_attr_out *out = (struct fuse_attr_out *)req->worker->reply;
 
-	*out = (struct fuse_attr_out){ .attr_valid = fs_valid_seconds(req->inode) };
+	*out = (struct fuse_attr_out){ .attr_valid = attr_valid_seconds(req->inode, st) };
 	fs_fill_attr(req->inode, st, &out->attr);
 	return fs_reply(req, sizeof(*out));
 }

@@ -113,7 +113,7 @@ static int list_root(struct listing *ls, uint64_t offset)
 	for (uint64_t i = offset; i < n; i++) {
 		const struct fs_share *share = i < 2 ? NULL : &server->shares[i - 2];
 		const char *name = i == 0 ? "." : i == 1 ? ".." : share->name;
-		uint64_t ino = share ? share->root->ino : FUSE_ROOT_ID;
+		uint64_t ino = share ? share->root->ino | share->ino_tag : FUSE_ROOT_ID;
 		uint32_t type = share ? share->root->type >> 12 : DT_DIR;
 
 		if (!add_entry(ls, name, ino, i + 1, type))

@@ -24,6 +24,7 @@ enum {
 	/* Descriptors of idle nodes: the directories that are walked, above all. */
 	IDLE_FDS_MAX = 1024,
 	IDLE_FDS_MIN = 16,
+	INO_TAG_SHIFT = 48,
 	MINOR_MIN = 31,
 	/* Requests in flight that no process waits for: readahead, writeback. */
 	MAX_BACKGROUND = 64,
@@ -59,9 +60,13 @@ static int add_share(struct fs_server *server, const struct vfs_share *config, s
 	if (!share->name)
 		return err_set_errno(err, -ENOMEM, "share \"%s\"", config->name);
 	server->n_shares++; /* fs_server_free() has it from here */
-	r = fs_inodes_add_share(&server->inodes, share, config->fd, &share->root);
+	/* The first one is in the device's own superblock: fs.h says why. */
+	r = fs_inodes_add_share(&server->inodes, share, config->fd, server->n_shares > 1, &share->root);
 	if (r < 0)
 		return err_set_errno(err, r, "share \"%s\"", config->name);
+	/* So are single files; (st_dev, st_ino) must not be taken for that of another file. */
+	if (!share->root->submount && share->root->dev != server->shares[0].root->dev)
+		share->ino_tag = (uint64_t)server->n_shares << INO_TAG_SHIFT;
 
 	/* Where the server is elsewhere, close() is when a failed write shows. */
 	if (fstatfs(config->fd, &fs) == 0 &&
