@@ -6,6 +6,7 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "vmm/qemu/qemu.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -92,7 +93,6 @@ int qemu_ask_version(const char *path, struct qemu_version *ret, struct err *err
 	_cleanup_close_ int rd = -EBADF, wr = -EBADF;
 	static const char prefix[] = "QEMU emulator version ";
 	struct qemu_version version;
-	char text[128];
 	int fds[2], r;
 	pid_t pid;
 
@@ -104,12 +104,13 @@ int qemu_ask_version(const char *path, struct qemu_version *ret, struct err *err
 	if (r < 0)
 		return err_set(err, r, "can't run the emulator %s (error %d)", path, -r);
 	wr = close_fd(wr);
-	read_some(rd, text, sizeof(text));
+	read_some(rd, version.line, sizeof(version.line));
+	version.line[strcspn(version.line, "\n")] = '\0';
 	kill(pid, SIGKILL);
 	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
 		;
-	if (strncmp(text, prefix, strlen(prefix)) != 0 ||
-	    sscanf(text + strlen(prefix), "%3u.%3u", &version.major, &version.minor) != 2)
+	if (strncmp(version.line, prefix, strlen(prefix)) != 0 ||
+	    sscanf(version.line + strlen(prefix), "%3u.%3u", &version.major, &version.minor) != 2)
 		return err_set(err, -EPROTO, "%s is no QEMU", path);
 	*ret = version;
 	return 0;
@@ -122,4 +123,20 @@ int qemu_check_version(const struct qemu_version *version, struct err *err)
 		return 0;
 	return err_set(err, -EOPNOTSUPP, "QEMU %u.%u is too old, at least %d.%d is needed", version->major,
 		       version->minor, QEMU_MAJOR_MIN, QEMU_MINOR_MIN);
+}
+
+int qemu_probe(const char *path, char *buf, size_t size, struct err *err)
+{
+	_cleanup_free_ char *found = NULL;
+	struct qemu_version version;
+	int r;
+
+	r = qemu_find(path ? path : qemu_default_name, &found, err);
+	if (r < 0)
+		return r;
+	r = qemu_ask_version(found, &version, err);
+	if (r < 0)
+		return r;
+	snprintf(buf, size, "%s", version.line);
+	return qemu_check_version(&version, err);
 }

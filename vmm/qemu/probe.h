@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * probe: is there a QEMU, and is it one that we can use?
+ * probe: is there a QEMU, and is it one that we can use? For the engine; others
+ * ask vmm/qemu/qemu.h.
  */
 #ifndef VRUN_VMM_QEMU_PROBE_H
 #define VRUN_VMM_QEMU_PROBE_H
-
-#include <stdbool.h>
 
 struct err;
 
@@ -17,6 +16,7 @@ enum { QEMU_MAJOR_MIN = 7, QEMU_MINOR_MIN = 2 };
 
 struct qemu_version {
 	unsigned major, minor;
+	char line[128]; /* what it says itself */
 };
 
 /*

@@ -11,6 +11,7 @@
 #include "base/loop.h"
 
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -59,6 +60,8 @@ static int child_descriptors(int null_fd, int output_fd, const int *fds, size_t 
 {
 	if (dup2(null_fd, 0) < 0 || dup2(output_fd, 1) < 0 || dup2(output_fd, 2) < 0)
 		return -errno;
+	/* What we were started with may not be close-on-exec; a kernel that can't do it is no failure. */
+	close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
 	for (size_t i = 0; i < n_fds; i++)
 		if (fcntl(fds[i], F_SETFD, 0) < 0)
 			return -errno;
