@@ -103,6 +103,8 @@ static int run_attached(const struct container_request *request, struct containe
 	struct attached a = { container, request->pid_file };
 	int status = attach_run(container, &attach_ops, &a, err);
 
+	/* vrun-vmm has done it, unless it was killed. */
+	container_net_release(container->state);
 	/* A container that could not be made is never kept. */
 	if (!keep || err->code) {
 		_cleanup_store_dir_ struct store_dir *dir = NULL;

@@ -112,12 +112,14 @@ static int make_console(const struct container_request *request, struct containe
 	return 0;
 }
 
-static int start_vmm(const struct container_request *request, struct container *c, const struct plan *plan,
+static int start_vmm(const struct container_request *request, struct container *c, struct plan *plan,
 		     struct launch_params *params, struct err *err)
 {
 	int r;
 
-	r = launch_spawn(request->id, &c->launch, err);
+	r = container_net_open(&c->net, c->spec, c->state, err);
+	if (r == 0)
+		r = launch_spawn(request->id, c->net.ns, &c->launch, err);
 	if (r < 0)
 		return r;
 	c->state->pid = c->launch.pid;
@@ -128,9 +130,21 @@ static int start_vmm(const struct container_request *request, struct container *
 	/* OCI runtime.md, "Lifecycle", 3 to 5: vrun-vmm is there, nothing of the container is. */
 	c->hooked = true;
 	r = hooks_create(&c->spec->hooks, c->state, err);
+	if (r == 0)
+		r = container_net_attach(&c->net, c->state, !request->start, c->launch.sync, err);
+	if (r == 0 && c->state->net_waits)
+		r = state_save(c->state, c->dir->fd, err);
 	if (r < 0)
 		return r;
-	return launch_go(&c->launch, params, plan, request->start, err);
+	params->wait = c->state->net_waits;
+	plan->network = container_net_config(&c->net);
+	r = launch_go(&c->launch, params, plan, request->start, err);
+	if (r < 0)
+		return r;
+	plan->network = NULL;
+	container_net_keep(&c->net);
+	container_net_done(&c->net);
+	return 0;
 }
 
 static int launch_steps(const struct container_request *request, struct container *c,
@@ -161,6 +175,7 @@ static int launch_steps(const struct container_request *request, struct containe
 		r = oci_string_set(&c->state->engine, vm_engine_name(plan->vm->engine));
 	if (r < 0)
 		return err_set(err, r, "out of memory");
+	c->state->cpus = plan->vm->cpus;
 	r = make_directory(request, c, spec_text, spec_len, params, err);
 	if (r == 0)
 		r = make_console(request, c, params, err);
@@ -220,6 +235,7 @@ int container_remove(struct container *container, struct err *err)
 
 	if (!container->dir)
 		return 0;
+	container_net_release(container->state);
 	r = store_remove(container->store, container->dir, err);
 	store_dir_close(TAKE_PTR(container->dir));
 	if (container->hooked)
@@ -230,6 +246,7 @@ int container_remove(struct container *container, struct err *err)
 void container_done(struct container *container)
 {
 	launch_done(&container->launch);
+	container_net_done(&container->net);
 	store_dir_close(TAKE_PTR(container->dir));
 	store_free(TAKE_PTR(container->store));
 	state_free(TAKE_PTR(container->state));

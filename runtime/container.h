@@ -6,6 +6,7 @@
 #define VRUN_RUNTIME_CONTAINER_H
 
 #include "runtime/config.h"
+#include "runtime/container_net.h"
 #include "runtime/launch.h"
 
 #include <stdbool.h>
@@ -39,12 +40,13 @@ struct container {
 	struct state *state;
 	struct oci_spec *spec; /* as the bundle has it */
 	struct launch launch;
+	struct container_net net;
 	bool hooked; /* hooks of its creation have run, so that poststop is due at the end */
 	int console; /* attached, with process.terminal: a socket on which the terminal's master comes */
 };
 #define CONTAINER_INIT                                                                                       \
 	{                                                                                                    \
-		.launch = LAUNCH_INIT, .console = -EBADF                                                     \
+		.launch = LAUNCH_INIT, .net = CONTAINER_NET_INIT, .console = -EBADF                          \
 	}
 
 /*

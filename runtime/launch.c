@@ -14,6 +14,7 @@
 
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -26,7 +27,7 @@
 enum { ABORT_WAIT_MS = 15000 };
 
 /* In the child: leave nothing of vrun's but the standard streams and the sync socket. */
-static _Noreturn void become_vmm(const char *path, const char *id, int sync)
+static _Noreturn void become_vmm(const char *path, const char *id, int netns, int sync)
 {
 	char *const argv[] = { (char *)(uintptr_t) "vrun-vmm", (char *)(uintptr_t)id, NULL };
 	char text[256];
@@ -37,19 +38,23 @@ static _Noreturn void become_vmm(const char *path, const char *id, int sync)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	for (int signo = 1; signo <= SIGRTMAX; signo++)
 		signal(signo, SIG_DFL);
+	/* Before the sync socket may take its number. */
+	if (netns >= 0 && setns(netns, CLONE_NEWNET) < 0)
+		goto failed;
 	/* dup2() of a descriptor onto itself would leave it close-on-exec. */
 	if (sync == LAUNCH_SYNC_FD ? fd_set_cloexec(sync, false) == 0 : dup2(sync, LAUNCH_SYNC_FD) >= 0) {
 		syscall(SYS_close_range, LAUNCH_SYNC_FD + 1, ~0U, CLOSE_RANGE_CLOEXEC);
 		if (chdir("/") == 0)
 			execv(path, argv);
 	}
+failed:
 	msg.number = errno;
 	snprintf(text, sizeof(text), "starting %s: %s", path, strerrorname_np(errno));
-	message_send(LAUNCH_SYNC_FD, &msg);
+	message_send(sync, &msg);
 	_exit(1);
 }
 
-int launch_spawn(const char *id, struct launch *ret, struct err *err)
+int launch_spawn(const char *id, int netns, struct launch *ret, struct err *err)
 {
 	_cleanup_close_ int ours = -EBADF, theirs = -EBADF;
 	_cleanup_free_ char *path = NULL;
@@ -67,7 +72,7 @@ int launch_spawn(const char *id, struct launch *ret, struct err *err)
 	if (launch.pid < 0)
 		return err_set_errno(err, -errno, "fork");
 	if (launch.pid == 0)
-		become_vmm(path, id, theirs);
+		become_vmm(path, id, netns, theirs);
 	/* Not ESRCH: even as a zombie it is ours to reap. */
 	r = proc_start_time(launch.pid, &launch.pid_start);
 	launch.sync = TAKE_FD(ours);

@@ -30,8 +30,8 @@ struct launch {
 		.sync = -EBADF                                                                               \
 	}
 
-/* Start vrun-vmm with our standard streams. */
-int launch_spawn(const char *id, struct launch *ret, struct err *err);
+/* Start vrun-vmm with our standard streams, in a network namespace (-EBADF: ours). */
+int launch_spawn(const char *id, int netns, struct launch *ret, struct err *err);
 
 /*
  * Send the parameters; `params` has its descriptors for STATUS, CONTROL and the optional ones, those

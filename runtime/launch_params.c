@@ -16,7 +16,7 @@ struct field {
 	bool *flag;
 };
 
-enum { FIELDS = 12 };
+enum { FIELDS = 13 };
 
 /* The members that are numbers or flags, in one table for both directions. */
 static void fields_of(struct launch_params *p, struct field ret[static FIELDS])
@@ -25,6 +25,7 @@ static void fields_of(struct launch_params *p, struct field ret[static FIELDS])
 		{ .key = "terminal", .flag = &p->terminal },
 		{ .key = "debug", .flag = &p->debug },
 		{ .key = "logJson", .flag = &p->log_json },
+		{ .key = "wait", .flag = &p->wait },
 		{ .key = "stdinPort", .u32 = &p->stdio.stdin_port },
 		{ .key = "stdoutPort", .u32 = &p->stdio.stdout_port },
 		{ .key = "stderrPort", .u32 = &p->stdio.stderr_port },

@@ -37,6 +37,7 @@ struct launch_params {
 	bool terminal;
 	bool debug;
 	bool log_json; /* the format of LAUNCH_FD_LOG */
+	bool wait; /* the VM boots at START, which brings its network */
 	struct agent_stdio stdio;
 	unsigned boot_timeout; /* seconds until the agent's HELLO */
 	uint32_t seccomp_flags;

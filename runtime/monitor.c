@@ -52,7 +52,8 @@ void monitor_end(struct monitor *m, int status)
 	if (m->phase == MONITOR_ENDED)
 		return;
 	m->phase = MONITOR_ENDED;
-	vmm_stop(m->vmm);
+	if (m->vmm)
+		vmm_stop(m->vmm);
 	loop_quit(m->loop, status);
 }
 
@@ -340,8 +341,15 @@ static int open_stdio(struct monitor *m, struct guest_stdio *stdio, struct err *
 	return r < 0 ? err_set_errno(err, r, "/dev/null") : 0;
 }
 
-static int create_container(struct monitor *m, struct err *err)
+static void close_stdio(struct monitor *m)
 {
+	for (int i = 0; i < 3; i++)
+		m->stdio.fds[i] = close_fd(m->stdio.fds[i]);
+}
+
+static int create_container(struct monitor *m, int config_fd, struct err *err)
+{
+	const struct guest_stdio none = { .fds = { -EBADF, -EBADF, -EBADF } };
 	_cleanup_free_ char *text = NULL;
 	_cleanup_free_ char *bpf = NULL;
 	struct guest_stdio stdio;
@@ -351,6 +359,12 @@ static int create_container(struct monitor *m, struct err *err)
 	r = read_whole(m->params.fds[LAUNCH_FD_CREATE], AGENT_FRAME_MAX_TO_GUEST, &text, &len);
 	if (r < 0)
 		return err_set_errno(err, r, "the container's config");
+	/* Otherwise it came with all there is to say. */
+	if (m->params.wait) {
+		r = monitor_net_configure(config_fd, true, &text, &len, err);
+		if (r < 0)
+			return r;
+	}
 	if (m->params.fds[LAUNCH_FD_SECCOMP] >= 0) {
 		r = read_whole(m->params.fds[LAUNCH_FD_SECCOMP], AGENT_FRAME_MAX_TO_GUEST, &bpf, &bpf_len);
 		if (r == 0)
@@ -358,14 +372,28 @@ static int create_container(struct monitor *m, struct err *err)
 		if (r < 0)
 			return err_set_errno(err, r, "the seccomp filter");
 	}
-	r = open_stdio(m, &stdio, err);
-	if (r < 0) {
-		for (int i = 0; i < 3; i++)
-			close_fd(stdio.fds[i]);
-		return r;
-	}
+	stdio = m->stdio;
+	m->stdio = none;
 	r = guest_create(m->guest, text, len, &stdio, &init_ops, m, &m->init);
 	return r < 0 ? err_set_errno(err, r, "the container's request") : 0;
+}
+
+int monitor_boot(struct monitor *m, int config_fd, struct err *err)
+{
+	int r;
+
+	m->phase = MONITOR_BOOTING;
+	r = loop_add_timer(m->loop, m->params.boot_timeout * 1000ULL, on_boot_timeout, m, &m->boot_timer);
+	if (r < 0)
+		return err_set_errno(err, r, "event loop");
+	r = monitor_net_plug(m, err);
+	if (r == 0)
+		r = vmm_new(m->loop, m->spec, &vmm_callbacks, m, &m->vmm, err);
+	if (r == 0)
+		r = connect_agent(m, err);
+	if (r == 0)
+		r = create_container(m, config_fd, err);
+	return r < 0 ? r : vmm_run(m->vmm, err);
 }
 
 /* --- vrun --- */
@@ -410,6 +438,24 @@ static void remove_state(struct monitor *m)
 
 /* --- putting it together --- */
 
+/* The network's interfaces, if any, then the launch parameters. */
+static int receive(struct monitor *m, struct message *msg, struct err *err)
+{
+	for (;;) {
+		int r = message_recv(m->sync, msg);
+
+		if (r < 0)
+			return err_set_errno(err, r, "launch parameters");
+		if (msg->type != MESSAGE_NET)
+			return 0;
+		r = monitor_net_take(m, msg, err);
+		if (r < 0)
+			return r;
+		message_done(msg);
+		*msg = (struct message){ 0 };
+	}
+}
+
 static int load(struct monitor *m, struct err *err)
 {
 	_cleanup_message_ struct message msg = { 0 };
@@ -417,10 +463,11 @@ static int load(struct monitor *m, struct err *err)
 	size_t len;
 	int r;
 
-	r = message_recv(m->sync, &msg);
-	if (r < 0)
-		return err_set_errno(err, r, "launch parameters");
-	r = launch_params_read(&msg, &m->params, err);
+	r = receive(m, &msg, err);
+	/* Before that vrun had things to do: hooks, the network. */
+	m->begun_ns = monitor_now();
+	if (r == 0)
+		r = launch_params_read(&msg, &m->params, err);
 	if (r < 0)
 		return r;
 	log_set_prefix(m->params.id);
@@ -434,6 +481,14 @@ static int load(struct monitor *m, struct err *err)
 	if (r < 0)
 		return err_set_errno(err, r, "the VM's description");
 	return vm_spec_parse(text, len, &m->spec, err);
+}
+
+/* As far as others can tell it is created; its network is not known before start (net.h). */
+static void wait_for_start(struct monitor *m)
+{
+	m->phase = MONITOR_WAITING;
+	status_set(m->params.fds[LAUNCH_FD_STATUS], STATUS_CREATED);
+	message_send(m->sync, &(struct message){ .type = MESSAGE_CREATED });
 }
 
 static int set_up(struct monitor *m, struct err *err)
@@ -452,18 +507,15 @@ static int set_up(struct monitor *m, struct err *err)
 	if (r == 0)
 		r = control_new(m->loop, TAKE_FD(m->params.fds[LAUNCH_FD_CONTROL]), &monitor_control_ops, m,
 				&m->control);
-	if (r == 0)
-		r = loop_add_timer(m->loop, m->params.boot_timeout * 1000ULL, on_boot_timeout, m,
-				   &m->boot_timer);
 	if (r < 0)
 		return err_set_errno(err, r, "event loop");
-	r = vmm_new(m->loop, m->spec, &vmm_callbacks, m, &m->vmm, err);
-	if (r == 0)
-		r = connect_agent(m, err);
-	if (r == 0)
-		r = create_container(m, err);
-	if (r == 0)
-		r = vmm_run(m->vmm, err);
+	r = open_stdio(m, &m->stdio, err);
+	if (r < 0)
+		return r;
+	if (m->params.wait)
+		wait_for_start(m);
+	else
+		r = monitor_boot(m, -EBADF, err);
 	return r;
 }
 
@@ -487,6 +539,8 @@ static void monitor_done(struct monitor *m)
 	vmm_free(m->vmm);
 	monitor_exec_free_all(m);
 	guest_free(m->guest);
+	close_stdio(m);
+	monitor_net_done(m);
 	loop_free(m->loop);
 	vm_spec_free(m->spec);
 	/* A session leader that exits hangs its terminal up, and with it unread output; one that let go does not. */
@@ -497,11 +551,14 @@ static void monitor_done(struct monitor *m)
 
 int monitor_main(int take_sync)
 {
-	struct monitor m = { .sync = take_sync, .tty = -EBADF };
+	struct monitor m = {
+		.sync = take_sync,
+		.tty = -EBADF,
+		.stdio = { .fds = { -EBADF, -EBADF, -EBADF } },
+	};
 	struct err err = ERR_INIT;
 	int r;
 
-	m.begun_ns = monitor_now();
 	for (unsigned i = 0; i < LAUNCH_FDS; i++)
 		m.params.fds[i] = -EBADF;
 	/* Terminal signals of vrun's session are vrun's to pass on. */

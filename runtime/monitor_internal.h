@@ -4,20 +4,22 @@
 #define VRUN_RUNTIME_MONITOR_INTERNAL_H
 
 #include "runtime/control.h"
+#include "runtime/guest.h"
 #include "runtime/launch_params.h"
+#include "runtime/net.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
-struct guest;
-struct guest_process;
 struct loop;
 struct loop_source;
 struct monitor_exec;
+struct vm_net;
 struct vm_spec;
 struct vmm;
 
 enum monitor_phase {
+	MONITOR_WAITING, /* START is due, and with it the network; the machine is not there yet */
 	MONITOR_BOOTING, /* HELLO is due */
 	MONITOR_CREATING, /* CREATED is due */
 	MONITOR_CREATED, /* start is due */
@@ -39,6 +41,12 @@ struct monitor {
 	struct control_conn *starter; /* waits for the outcome of START */
 	struct monitor_exec *execs;
 
+	/* Interfaces that came and are not the machine's yet; then has_net, to give them back. */
+	struct vm_net *nets;
+	size_t n_nets;
+	bool has_net;
+	struct net_owner net_owner;
+
 	int sync;
 	struct loop_source *sync_source;
 	bool released; /* vrun has let go */
@@ -46,6 +54,7 @@ struct monitor {
 
 	enum monitor_phase phase;
 	bool paused;
+	struct guest_stdio stdio; /* until the machine is there */
 	int tty; /* the slave of process.terminal, for its size; -EBADF */
 	struct loop_source *boot_timer, *kill_timer, *signals;
 	int kill_status; /* the status when the kill timer fires */
@@ -64,6 +73,20 @@ void monitor_fail(struct monitor *m, const char *fmt, ...) __attribute__((format
 void monitor_kill(struct monitor *m, bool all);
 /* The machine's part of START, from a control connection or at once. */
 uint64_t monitor_now(void);
+
+/* Build the machine and let it boot. `config_fd`: the network's configuration that START brought, or -EBADF. */
+int monitor_boot(struct monitor *m, int config_fd, struct err *err);
+
+/* --- monitor_net.c --- */
+
+/* A MESSAGE_NET. */
+int monitor_net_take(struct monitor *m, struct message *msg, struct err *err);
+/* Give what has come to the machine's spec. */
+int monitor_net_plug(struct monitor *m, struct err *err);
+/* Put a network (-EBADF: none) and the start into CREATE's payload, which is replaced. */
+int monitor_net_configure(int config_fd, bool start, char **text, size_t *len, struct err *err);
+/* The machine is gone: put the interfaces back as they were. */
+void monitor_net_done(struct monitor *m);
 
 /* --- monitor_signals.c --- */
 

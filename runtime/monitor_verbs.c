@@ -10,10 +10,25 @@
 
 #include <signal.h>
 
-static int verb_start(struct monitor *m, struct control_conn *conn, struct err *err)
+/* The machine is to boot with the network that is there by now; the process runs at once. */
+static int start_machine(struct monitor *m, struct control_conn *conn, struct message *msg, struct err *err)
+{
+	_cleanup_close_ int config_fd = message_take_fd(msg, 0);
+	int r;
+
+	m->starter = conn;
+	r = monitor_boot(m, config_fd, err);
+	if (r < 0)
+		monitor_fail(m, "%s", err->text);
+	return CONTROL_LATER;
+}
+
+static int verb_start(struct monitor *m, struct control_conn *conn, struct message *msg, struct err *err)
 {
 	int r;
 
+	if (m->phase == MONITOR_WAITING)
+		return start_machine(m, conn, msg, err);
 	if (m->phase == MONITOR_RUNNING)
 		return err_set(err, -EBUSY, "cannot start an already running container");
 	if (m->phase != MONITOR_CREATED || m->starter)
@@ -86,7 +101,11 @@ static int on_request(void *ctx, struct control_conn *conn, struct message *msg,
 		return err_set(err, -ESRCH, "container not running");
 	switch (msg->type) {
 	case MESSAGE_START:
-		return verb_start(m, conn, err);
+		return verb_start(m, conn, msg, err);
+	case MESSAGE_NET:
+		if (m->phase != MONITOR_WAITING)
+			return err_set(err, -EBUSY, "the VM can't be given a network interface any more");
+		return monitor_net_take(m, msg, err);
 	case MESSAGE_KILL:
 		return verb_kill(m, conn, msg, err);
 	case MESSAGE_EXEC:

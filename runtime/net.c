@@ -10,6 +10,7 @@
 
 #include <fcntl.h>
 #include <linux/nsfs.h>
+#include <linux/rtnetlink.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -48,6 +49,40 @@ int net_ns_open(const char *path, int *ret_fd, struct err *err)
 		return err_set(err, -EINVAL, "%s: not a network namespace", path);
 	*ret_fd = TAKE_FD(fd);
 	return 0;
+}
+
+static int bring_lo_up(int ns_fd)
+{
+	_cleanup_netlink_ struct netlink *nl = NULL;
+	struct ifinfomsg *ifi;
+	struct nlmsghdr *nlh;
+	int r = netlink_open(ns_fd, &nl);
+
+	if (r < 0)
+		return r;
+	nlh = netlink_begin(nl, RTM_NEWLINK, 0, sizeof(*ifi), &ifi);
+	/* The first in every namespace (LOOPBACK_IFINDEX). */
+	ifi->ifi_index = 1;
+	ifi->ifi_flags = ifi->ifi_change = IFF_UP;
+	return netlink_talk(nl, nlh);
+}
+
+int net_ns_new(int *ret_fd)
+{
+	_cleanup_close_ int home = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC), fd = -EBADF;
+	int r;
+
+	if (home < 0 || unshare(CLONE_NEWNET) < 0)
+		return -errno;
+	fd = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+	r = fd < 0 ? -errno : 0;
+	if (setns(home, CLONE_NEWNET) < 0)
+		return -errno;
+	if (r == 0)
+		r = bring_lo_up(fd);
+	if (r == 0)
+		*ret_fd = TAKE_FD(fd);
+	return r;
 }
 
 /* --- reading --- */
@@ -233,16 +268,48 @@ void net_capture_free(struct net_capture *capture)
 	free(capture);
 }
 
-/* --- releasing --- */
+/* --- later --- */
 
-static int release_one(struct netlink *nl, int index, const struct net_owner *owner)
+static int read_links(struct netlink *nl, struct net_links *ret)
+{
+	int r = -EINTR;
+
+	for (int i = 0; r == -EINTR && i < READ_TRIES; i++)
+		r = net_links_read(nl, ret, NULL);
+	return r;
+}
+
+static bool is_of(struct netlink *nl, const struct net_link *link, const struct net_owner *owner)
 {
 	struct net_redirect use;
-	int r = net_redirect_find(nl, index, &use);
 
-	if (r < 0 || !use.vrun || memcmp(&use.owner, owner, sizeof(*owner)) != 0)
-		return r;
-	return net_redirect_remove(nl, index);
+	return net_redirect_find(nl, link->index, &use) == 0 && use.vrun &&
+	       !memcmp(&use.owner, owner, sizeof(*owner));
+}
+
+int net_check_complete(int ns_fd, const struct net_owner *owner, struct err *err)
+{
+	_cleanup_netlink_ struct netlink *nl = NULL;
+	struct net_links all = { 0 }, links = { 0 };
+	int r;
+
+	r = netlink_open(ns_fd, &nl);
+	if (r == 0)
+		r = read_links(nl, &all);
+	if (r < 0)
+		return err_set_errno(err, r, "looking for new network interfaces");
+	r = net_links_select(&all, &links, err);
+	for (size_t i = 0; r == 0 && i < links.n; i++) {
+		if (!is_of(nl, &links.v[i], owner))
+			r = err_set(
+				err, -EBUSY,
+				"network interface %s came after the container was created; its VM can't be "
+				"given one any more",
+				links.v[i].name);
+	}
+	net_links_done(&links);
+	net_links_done(&all);
+	return r;
 }
 
 int net_release(int ns_fd, const struct net_owner *owner)
@@ -252,15 +319,14 @@ int net_release(int ns_fd, const struct net_owner *owner)
 	int r, first = 0;
 
 	r = netlink_open(ns_fd, &nl);
-	if (r < 0)
-		return r;
-	r = -EINTR;
-	for (int i = 0; r == -EINTR && i < READ_TRIES; i++)
-		r = net_links_read(nl, &links, NULL);
+	if (r == 0)
+		r = read_links(nl, &links);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < links.n; i++) {
-		r = release_one(nl, links.v[i].index, owner);
+		if (!is_of(nl, &links.v[i], owner))
+			continue;
+		r = net_redirect_remove(nl, links.v[i].index);
 		if (r < 0 && first == 0)
 			first = r;
 	}

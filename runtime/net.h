@@ -80,6 +80,8 @@ struct net_capture;
 
 /* A network namespace by its path. Messages name the path. */
 int net_ns_open(const char *path, int *ret_fd, struct err *err);
+/* A new one, where only lo is, up. It is gone when its descriptor and all processes in it are. */
+int net_ns_new(int *ret_fd);
 
 /*
  * Read what is in the namespace; nothing is changed. -ENOTSUP: it holds an interface
@@ -103,6 +105,9 @@ static inline void cleanup_net_capture(struct net_capture **p)
 	net_capture_free(*p);
 }
 #define _cleanup_net_capture_ __attribute__((cleanup(cleanup_net_capture)))
+
+/* -EBUSY: the namespace has an interface that the guest would get, had it been there when `owner` captured. */
+int net_check_complete(int ns_fd, const struct net_owner *owner, struct err *err);
 
 /*
  * Take away what `owner` captured in the namespace (-EBADF: our own). Harmless when

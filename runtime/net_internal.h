@@ -8,6 +8,8 @@
 struct err;
 struct netlink;
 
+#define NET_TAP_PREFIX "vrun" /* the kernel adds a number */
+
 /* --- net_links.c --- */
 
 /* An interface of the namespace, as rtnetlink(7) tells of it. */
@@ -33,7 +35,7 @@ int net_links_read(struct netlink *nl, struct net_links *ret, struct err *err);
 void net_links_done(struct net_links *links);
 /*
  * Those that the guest gets: not lo, not what belongs to a bridge or bond that is
- * there too, not what the kernel adds to every namespace.
+ * there too, not what the kernel adds to every namespace, no taps of vrun's.
  */
 int net_links_select(const struct net_links *all, struct net_links *ret, struct err *err);
 const struct net_link *net_links_find(const struct net_links *links, int index);

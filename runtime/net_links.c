@@ -114,6 +114,15 @@ static bool is_unused(const struct net_link *link)
 	       (link->type != ARPHRD_ETHER || !memcmp(link->mac, no_mac, sizeof(no_mac)));
 }
 
+/* Made beside an interface that is captured, by us or for another VM: net_tap.c */
+static bool is_our_tap(const struct net_link *link)
+{
+	const char *digits = link->name + strlen(NET_TAP_PREFIX);
+
+	return !strcmp(link->kind, "tun") && !strncmp(link->name, NET_TAP_PREFIX, strlen(NET_TAP_PREFIX)) &&
+	       *digits && !digits[strspn(digits, "0123456789")];
+}
+
 static bool is_bridged_kind(const char *kind)
 {
 	for (const char *const *k = bridged_kinds; *k; k++)
@@ -178,7 +187,8 @@ int net_links_select(const struct net_links *all, struct net_links *ret, struct 
 	for (size_t i = 0; r == 0 && i < all->n; i++) {
 		const struct net_link *link = &all->v[i];
 
-		if ((link->flags & IFF_LOOPBACK) || is_unused(link) || net_links_find(all, link->master))
+		if ((link->flags & IFF_LOOPBACK) || is_unused(link) || is_our_tap(link) ||
+		    net_links_find(all, link->master))
 			continue;
 		r = check_link(all, link, err);
 		if (r == 0 && add(&chosen, link) < 0)

@@ -14,7 +14,6 @@
 #include <sys/socket.h>
 
 #define TUN_PATH "/dev/net/tun"
-#define TAP_NAME "vrun%d" /* the kernel finds the number */
 
 static void close_all(int *fds, unsigned n)
 {
@@ -54,7 +53,7 @@ static int open_queues(unsigned queues, struct ifreq *ifr, int *ret_fds)
 
 int net_tap_open(int ns_fd, unsigned queues, char ret_name[static IFNAMSIZ], int *ret_fds, struct err *err)
 {
-	struct ifreq ifr = { .ifr_name = TAP_NAME };
+	struct ifreq ifr = { .ifr_name = NET_TAP_PREFIX "%d" };
 	int home, r, back;
 
 	r = netns_enter(ns_fd, &home);

@@ -159,6 +159,8 @@ int plan_create_text(const struct plan *plan, bool start, char **ret_text, size_
 		.config = plan->config,
 		.stdio = plan->stdio,
 		.start = start,
+		/* Only written. */
+		.network = (struct guest_net *)(uintptr_t)plan->network,
 	};
 
 	return agent_create_write(&msg, ret_text, ret_len);

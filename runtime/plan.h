@@ -28,6 +28,7 @@
 
 struct config;
 struct err;
+struct guest_net;
 struct oci_mount;
 struct oci_process;
 struct oci_spec;
@@ -48,6 +49,7 @@ struct plan {
 	size_t bpf_len;
 	uint32_t seccomp_flags;
 	char *rootfs; /* on the host */
+	const struct guest_net *network; /* borrowed; for plan_create_text(), NULL: only loopback */
 };
 
 /*

@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "runtime/proc.h"
 
+#include <limits.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>
@@ -91,6 +92,8 @@ void state_free(struct state *state)
 	free(state->created);
 	free(state->owner);
 	free(state->engine);
+	free(state->net_owner);
+	free(state->net_path);
 	map_done(&state->annotations);
 	free(state);
 }
@@ -99,6 +102,17 @@ static void put_string(struct json_out *out, const char *key, const char *value)
 {
 	json_out_key(out, key);
 	json_out_string(out, value ? value : "");
+}
+
+static void put_network(const struct state *state, struct json_out *out)
+{
+	if (!state->net_owner)
+		return;
+	put_string(out, "netOwner", state->net_owner);
+	if (state->net_path)
+		put_string(out, "netPath", state->net_path);
+	json_out_key(out, "netWaits");
+	json_out_bool(out, state->net_waits);
 }
 
 static void put_annotations(const struct state *state, struct json_out *out)
@@ -137,6 +151,9 @@ int state_write(const struct state *state, char **ret_text, size_t *ret_len)
 	json_out_key(out, "pidStart");
 	json_out_u64(out, state->pid_start);
 	put_string(out, "engine", state->engine);
+	json_out_key(out, "cpus");
+	json_out_u64(out, state->cpus);
+	put_network(state, out);
 	json_out_object_end(out);
 	json_out_object_end(out);
 	r = json_out_finish(out, ret_text, ret_len);
@@ -195,6 +212,26 @@ static int read_annotations(const struct json *obj, struct oci_map *map, struct 
 	return map->v ? 0 : err_set(err, -ENOMEM, "out of memory");
 }
 
+static int read_machine(const struct json *obj, struct state *state, struct err *err)
+{
+	uint64_t cpus;
+	int r = 0;
+
+	if (json_get(obj, "cpus")) {
+		r = json_to_u64(json_get(obj, "cpus"), UINT_MAX, &cpus, err);
+		if (r < 0)
+			return r;
+		state->cpus = (unsigned)cpus;
+	}
+	if (json_get(obj, "netOwner"))
+		r = read_string(obj, "netOwner", &state->net_owner, err);
+	if (r == 0 && json_get(obj, "netPath"))
+		r = read_string(obj, "netPath", &state->net_path, err);
+	if (r == 0 && json_get(obj, "netWaits"))
+		r = json_to_bool(json_get(obj, "netWaits"), &state->net_waits, err);
+	return r;
+}
+
 static int read_ours(const struct json *obj, struct state *state, struct err *err)
 {
 	int64_t format;
@@ -209,6 +246,8 @@ static int read_ours(const struct json *obj, struct state *state, struct err *er
 		return err_set(err, -EINVAL, "it is of format %d, this vrun knows format %d", (int)format,
 			       STATE_FORMAT);
 	r = read_string(obj, "engine", &state->engine, err);
+	if (r == 0)
+		r = read_machine(obj, state, err);
 	if (r < 0)
 		return r;
 	if (!json_get(obj, "pidStart"))

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* container_net: see container_net.h. */
+#include "runtime/container_net.h"
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "oci/spec.h"
+#include "runtime/control.h"
+#include "runtime/net.h"
+#include "runtime/net_wire.h"
+#include "runtime/state.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+static int note(struct state *state, const char *path)
+{
+	char text[NET_OWNER_TEXT_LEN + 1];
+	struct net_owner owner;
+	int r = net_owner_new(&owner);
+
+	if (r < 0)
+		return r;
+	net_owner_text(&owner, text);
+	r = oci_string_set(&state->net_owner, text);
+	return r == 0 && path ? oci_string_set(&state->net_path, path) : r;
+}
+
+int container_net_open(struct container_net *net, const struct oci_spec *spec, struct state *state,
+		       struct err *err)
+{
+	const struct oci_namespace *ns = &spec->linux_.namespaces[OCI_NS_NETWORK];
+	const char *path = ns->path && *ns->path ? ns->path : NULL;
+	int r;
+
+	if (!ns->wanted)
+		return 0;
+	r = note(state, path);
+	if (r < 0)
+		return err_set_errno(err, r, "the container's state");
+	if (path) {
+		r = net_ns_open(path, &net->ns, err);
+		return r < 0 ? err_wrap(err, r, "linux.namespaces[network].path") : 0;
+	}
+	net->made = true;
+	r = net_ns_new(&net->ns);
+	return r < 0 ? err_set_errno(err, r, "making a network namespace") : 0;
+}
+
+/* Send each interface; `ask`: the peer answers each. */
+static int send_taps(struct net_capture *capture, const struct net_owner *owner, int sock, bool ask,
+		     struct err *err)
+{
+	for (size_t i = 0; i < net_capture_count(capture); i++) {
+		_cleanup_free_ char *text = NULL;
+		struct message msg;
+		int r = net_wire_message(net_capture_tap(capture, i), owner, &msg, &text);
+
+		if (r == 0 && ask) {
+			r = control_call(sock, &msg, MESSAGE_OK, NULL, err);
+			if (r < 0)
+				return r;
+		} else if (r == 0) {
+			r = message_send(sock, &msg);
+		}
+		/* A vrun-vmm that is gone has said why, or launch_wait() finds out. */
+		if (r < 0 && r != -EPIPE && r != -ECONNRESET)
+			return err_set_errno(err, r, "handing a network interface to vrun-vmm");
+	}
+	return 0;
+}
+
+static int capture_and_send(int ns, const struct state *state, int sock, bool ask, struct net_capture **ret,
+			    struct err *err)
+{
+	_cleanup_net_capture_ struct net_capture *capture = NULL;
+	struct net_owner owner;
+	int r;
+
+	if (net_owner_parse(state->net_owner, &owner) < 0)
+		return err_set(err, -EINVAL, "the container's state.json can't be used: netOwner");
+	r = net_capture_open(ns, &capture, err);
+	if (r < 0 || net_capture_count(capture) == 0)
+		return r;
+	r = net_capture_attach(capture, &owner, state->cpus, err);
+	if (r == 0)
+		r = send_taps(capture, &owner, sock, ask, err);
+	if (r < 0)
+		return r;
+	*ret = TAKE_PTR(capture);
+	return 0;
+}
+
+int container_net_attach(struct container_net *net, struct state *state, bool may_wait, int sync,
+			 struct err *err)
+{
+	int r;
+
+	if (net->ns < 0)
+		return 0;
+	r = capture_and_send(net->ns, state, sync, false, &net->capture, err);
+	if (r < 0)
+		return r;
+	state->net_waits = may_wait && net->made && !net->capture;
+	return 0;
+}
+
+const struct guest_net *container_net_config(const struct container_net *net)
+{
+	return net->capture ? net_capture_config(net->capture) : NULL;
+}
+
+void container_net_keep(struct container_net *net)
+{
+	if (net->capture)
+		net_capture_keep(net->capture);
+}
+
+void container_net_done(struct container_net *net)
+{
+	net_capture_free(TAKE_PTR(net->capture));
+	net->ns = close_fd(net->ns);
+}
+
+/* --- later commands --- */
+
+/* The namespace that vrun-vmm is in. */
+static int open_of_process(const struct state *state, struct err *err)
+{
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)state->pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	return fd < 0 ? err_set(err, -errno, "the container's network namespace: %s", strerrorname_np(errno))
+		      : fd;
+}
+
+static int check_nothing_new(int ns, const struct state *state, struct err *err)
+{
+	struct net_owner owner;
+	int r = net_owner_parse(state->net_owner, &owner);
+
+	if (r < 0)
+		return err_set(err, r, "the container's state.json can't be used: netOwner");
+	return net_check_complete(ns, &owner, err);
+}
+
+int container_net_start(const struct state *state, int control, int *ret_config_fd, struct err *err)
+{
+	_cleanup_net_capture_ struct net_capture *capture = NULL;
+	_cleanup_close_ int ns = -EBADF;
+	int r;
+
+	*ret_config_fd = -EBADF;
+	if (!state->net_owner)
+		return 0;
+	ns = open_of_process(state, err);
+	if (ns < 0)
+		return ns;
+	if (!state->net_waits)
+		return check_nothing_new(ns, state, err);
+	r = capture_and_send(ns, state, control, true, &capture, err);
+	if (r < 0 || !capture)
+		return r;
+	r = net_wire_config_fd(net_capture_config(capture));
+	if (r < 0)
+		return err_set_errno(err, r, "the network's configuration");
+	*ret_config_fd = r;
+	net_capture_keep(capture);
+	return 0;
+}
+
+void container_net_release(const struct state *state)
+{
+	_cleanup_close_ int ns = -EBADF;
+	struct net_owner owner;
+	int r;
+
+	/* Without a path the namespace went with vrun-vmm, or is out of reach for us. */
+	if (!state->net_path || net_owner_parse(state->net_owner, &owner) < 0 ||
+	    net_ns_open(state->net_path, &ns, NULL) < 0)
+		return;
+	r = net_release(ns, &owner);
+	if (r < 0)
+		log_warn("%s: network namespace %s can't be put back as it was: %s", state->id,
+			 state->net_path, strerror(-r));
+}

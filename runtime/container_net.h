@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * container_net: what commands do about a container's network, and when (net.h,
+ * "When").
+ */
+#ifndef VRUN_RUNTIME_CONTAINER_NET_H
+#define VRUN_RUNTIME_CONTAINER_NET_H
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+struct err;
+struct guest_net;
+struct net_capture;
+struct oci_spec;
+struct state;
+
+struct container_net {
+	int ns; /* the namespace that vrun-vmm is born in; -EBADF: the host's */
+	bool made; /* by us, for this container */
+	struct net_capture *capture; /* NULL: no interface */
+};
+#define CONTAINER_NET_INIT                                                                                   \
+	{                                                                                                    \
+		.ns = -EBADF                                                                                 \
+	}
+
+/* Before vrun-vmm is started: open the namespace or make one; notes in `state` what ends the capture. */
+int container_net_open(struct container_net *net, const struct oci_spec *spec, struct state *state,
+		       struct err *err);
+
+/*
+ * Once the hooks of `create` are through: capture the namespace and send the interfaces to vrun-vmm.
+ * `may_wait`: the process does not run at once, so interfaces may still come; then
+ * state->net_waits says whether the VM is to boot by `start`.
+ */
+int container_net_attach(struct container_net *net, struct state *state, bool may_wait, int sync,
+			 struct err *err);
+/* For the agent; NULL: only loopback. Valid until container_net_done(). */
+const struct guest_net *container_net_config(const struct container_net *net);
+/* vrun-vmm has it all: from here on the capture ends with the container. */
+void container_net_keep(struct container_net *net);
+/* Undoes what was not kept. */
+void container_net_done(struct container_net *net);
+
+/*
+ * At `start`: capture what has come since `create` if the VM has not booted, refuse if
+ * it has. The interfaces are sent on `control`; *ret_config_fd goes with START,
+ * -EBADF: there is nothing to say.
+ */
+int container_net_start(const struct state *state, int control, int *ret_config_fd, struct err *err);
+
+/* The container is over, or could not be started: put its interfaces back. Failures are logged. */
+void container_net_release(const struct state *state);
+
+#endif
