@@ -8,6 +8,7 @@
 #include "runtime/config.h"
 #include "vmm/kvm/kvm.h"
 
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -75,6 +76,22 @@ static int check_named(const char *what, const char *path, struct err *err)
 	return 0;
 }
 
+/* Told here, and not by an engine that has begun: QEMU would take any file for a kernel of 1999. */
+static int check_kernel(const char *path, struct err *err)
+{
+	/* Linux, Documentation/x86/boot.rst: "HdrS" at 0x202; arm64/booting.rst: "ARM\x64" at 56 */
+	enum { HEAD = 0x206 };
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+	char head[HEAD] = "";
+	ssize_t n = fd < 0 ? -1 : pread(fd, head, sizeof(head), 0);
+
+	if (n < 0)
+		return err_set(err, -errno, "guest kernel %s: it can't be read (%s)", path, strerrorname_np(errno));
+	if (!memcmp(head, "\177ELF", 4) || !memcmp(head + 0x202, "HdrS", 4) || !memcmp(head + 56, "ARM\x64", 4))
+		return 0;
+	return err_set(err, -EINVAL, "guest kernel %s: unknown format, neither an ELF vmlinux nor a bzImage", path);
+}
+
 static int copy(const char *from, char **ret)
 {
 	*ret = strdup(from);
@@ -90,6 +107,8 @@ int image_find(const struct config *config, char **ret_kernel, char **ret_initrd
 
 	if (config->kernel) {
 		r = check_named("guest kernel", config->kernel, err);
+		if (r == 0)
+			r = check_kernel(config->kernel, err);
 		if (r < 0)
 			return r;
 	}
