@@ -1,2 +1,19 @@
-vrun_SRC := cmd/vrun.c cmd/cmd_check.c cmd/cmd_create.c cmd/cmd_checkpoint.c cmd/cmd_features.c cmd/cmd_run.c cmd/create_options.c cmd/options.c cmd/version.c
+vrun_SRC := \
+	cmd/cmd_check.c \
+	cmd/cmd_checkpoint.c \
+	cmd/cmd_create.c \
+	cmd/cmd_delete.c \
+	cmd/cmd_features.c \
+	cmd/cmd_kill.c \
+	cmd/cmd_list.c \
+	cmd/cmd_pause.c \
+	cmd/cmd_run.c \
+	cmd/cmd_spec.c \
+	cmd/cmd_start.c \
+	cmd/cmd_state.c \
+	cmd/create_options.c \
+	cmd/options.c \
+	cmd/version.c \
+	cmd/vrun.c
+
 vrun_vmm_SRC := cmd/vrun_vmm.c

@@ -12,6 +12,7 @@ runtime_SRC := \
 	runtime/image.c \
 	runtime/launch.c \
 	runtime/launch_params.c \
+	runtime/lookup.c \
 	runtime/message.c \
 	runtime/monitor.c \
 	runtime/monitor_exec.c \
@@ -34,6 +35,7 @@ runtime_SRC := \
 	runtime/plan_size.c \
 	runtime/proc.c \
 	runtime/relay.c \
+	runtime/signame.c \
 	runtime/state.c \
 	runtime/status.c \
 	runtime/stdio.c \

@@ -51,8 +51,8 @@ void *control_data(const struct control_conn *conn);
 
 /* A listening socket in a container's directory. */
 int control_listen(int dirfd);
-/* -ECONNREFUSED or -ENOENT: no vrun-vmm is there. */
-int control_connect(int dirfd);
+/* -ECONNREFUSED or -ENOENT: no vrun-vmm is there. `timeout_ms`: of each wait for an answer; 0: none. */
+int control_connect(int dirfd, unsigned timeout_ms);
 /*
  * Ask and wait for the answer: 0 for OK (or for `also`, if that came), else the
  * errno and text of the ERROR. *ret_status (may be NULL): the exit status that an ERROR names.

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/un.h>
 
 enum { CONTROL_BACKLOG = 64 };
@@ -38,12 +39,16 @@ int control_listen(int dirfd)
 	return r < 0 ? r : TAKE_FD(sock);
 }
 
-int control_connect(int dirfd)
+int control_connect(int dirfd, unsigned timeout_ms)
 {
+	const struct timeval timeout = { timeout_ms / 1000, timeout_ms % 1000 * 1000 };
 	_cleanup_close_ int sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	struct sockaddr_un addr;
 
 	if (sock < 0)
+		return -errno;
+	if (setsockopt(sock, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)) < 0 ||
+	    setsockopt(sock, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout)) < 0)
 		return -errno;
 	control_address(dirfd, &addr);
 	if (connect(sock, (const struct sockaddr *)&addr, sizeof(addr)) < 0)
@@ -60,6 +65,8 @@ int control_call(int sock, const struct message *msg, enum message_type also, in
 	r = message_send(sock, msg);
 	if (r == 0)
 		r = message_recv(sock, &answer);
+	if (r == -EAGAIN)
+		return err_set(err, -ETIMEDOUT, "vrun-vmm does not answer");
 	if (r < 0)
 		return err_set(err, r, "vrun-vmm went away without an answer (%s)", strerrorname_np(-r));
 	if (answer.type == MESSAGE_OK || answer.type == also)

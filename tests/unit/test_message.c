@@ -219,7 +219,7 @@ static const struct control_ops control_ops = { .request = answer, .closed = cou
 
 static void *ask(void *arg)
 {
-	int dirfd = *(int *)arg, sock = control_connect(dirfd), r = 0;
+	int dirfd = *(int *)arg, sock = control_connect(dirfd, 5000), r = 0;
 	struct err err = ERR_INIT;
 
 	r |= control_call(sock, &(struct message){ .type = MESSAGE_PAUSE }, MESSAGE_OK, NULL, NULL);
@@ -228,11 +228,11 @@ static void *ask(void *arg)
 	r |= strcmp(err.text, "no such process");
 	close(sock);
 	/* One that talks nonsense loses its connection, others don't. */
-	sock = control_connect(dirfd);
+	sock = control_connect(dirfd, 5000);
 	r |= send(sock, "nonsense", 8, 0) != 8;
 	r |= recv(sock, &err, 1, 0) != 0;
 	close(sock);
-	sock = control_connect(dirfd);
+	sock = control_connect(dirfd, 5000);
 	r |= control_call(sock, &(struct message){ .type = MESSAGE_RESUME }, MESSAGE_OK, NULL, NULL);
 	close(sock);
 	return r ? arg : NULL;
@@ -250,7 +250,7 @@ static void requests_are_answered_and_nonsense_hangs_up(void **state)
 	(void)state;
 	assert_non_null(mkdtemp(dir));
 	dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	assert_int_equal(control_connect(dirfd), -ENOENT);
+	assert_int_equal(control_connect(dirfd, 5000), -ENOENT);
 	assert_int_equal(loop_new(&server.loop), 0);
 	assert_int_equal(control_new(server.loop, control_listen(dirfd), &control_ops, &server, &control), 0);
 	assert_int_equal(pthread_create(&thread, NULL, ask, &dirfd), 0);
@@ -260,7 +260,7 @@ static void requests_are_answered_and_nonsense_hangs_up(void **state)
 	assert_int_equal(server.requests, 4);
 	control_free(control);
 	loop_free(server.loop);
-	assert_int_equal(control_connect(dirfd), -ECONNREFUSED);
+	assert_int_equal(control_connect(dirfd, 5000), -ECONNREFUSED);
 	close(dirfd);
 	dir_remove_all(AT_FDCWD, dir);
 }

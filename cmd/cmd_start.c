@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* start: OCI runtime.md, "start": let the created container's process run. */
+#include "base/err.h"
+#include "cmd/cmd.h"
+#include "oci/spec.h"
+#include "runtime/hooks.h"
+#include "runtime/lookup.h"
+
+#include <errno.h>
+
+static const struct opt opts[] = { OPT_END };
+
+static int start(const struct cmd_call *call, struct err *err)
+{
+	_cleanup_oci_spec_ struct oci_spec *spec = NULL;
+	_cleanup_lookup_ struct lookup c = LOOKUP_INIT;
+	int r;
+
+	r = lookup_open(call->globals->root, call->words[0], true, &c, err);
+	if (r < 0)
+		return r;
+	switch (c.status) {
+	case STATUS_CREATED:
+		break;
+	case STATUS_RUNNING:
+	case STATUS_PAUSED:
+		return err_set(err, -EBUSY, "cannot start an already running container");
+	default:
+		if (c.why[0])
+			return err_set(err, -ESRCH, "cannot start a container that has stopped (%s)", c.why);
+		return err_set(err, -ESRCH, "cannot start a container that has stopped");
+	}
+	r = lookup_spec(&c, &spec, err);
+	if (r == 0)
+		r = lookup_call(&c, &(struct message){ .type = MESSAGE_START }, 0, err);
+	if (r < 0)
+		return r;
+	r = hooks_poststart(&spec->hooks, c.state, err);
+	/* OCI runtime.md, "Lifecycle": it is stopped then; its poststop hooks run when it is deleted. */
+	if (r < 0)
+		lookup_kill(&c, NULL);
+	return r;
+}
+
+const struct command cmd_start = {
+	.name = "start",
+	.words = "ID",
+	.summary = "run the process of a created container",
+	.opts = opts,
+	.opts_size = 1,
+	.min_words = 1,
+	.max_words = 1,
+	.run = start,
+};
