@@ -3,6 +3,7 @@ vrun_SRC := \
 	cmd/cmd_checkpoint.c \
 	cmd/cmd_create.c \
 	cmd/cmd_delete.c \
+	cmd/cmd_exec.c \
 	cmd/cmd_features.c \
 	cmd/cmd_kill.c \
 	cmd/cmd_list.c \

@@ -7,6 +7,8 @@ runtime_SRC := \
 	runtime/container_net.c \
 	runtime/control.c \
 	runtime/control_client.c \
+	runtime/exec.c \
+	runtime/exec_proxy.c \
 	runtime/guest.c \
 	runtime/hooks.c \
 	runtime/image.c \
