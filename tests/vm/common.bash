@@ -30,7 +30,7 @@ leftovers() {
 	local bad=0 p f
 	for p in /proc/[0-9]*; do
 		[ "${p#/proc/}" != $$ ] || continue
-		if tr '\0' ' ' <"$p/cmdline" 2>/dev/null | grep -q "^[^ ]*\(vrun\|vrun-vmm\|qemu-system-[a-z0-9_]*\) .*$BATS_TEST_TMPDIR"; then
+		if { tr '\0' ' ' <"$p/cmdline"; } 2>/dev/null | grep -q "^[^ ]*\(vrun\|vrun-vmm\|qemu-system-[a-z0-9_]*\) .*$BATS_TEST_TMPDIR"; then
 			echo "left: process ${p#/proc/}: $(tr '\0' ' ' <"$p/cmdline")"
 			bad=1
 		fi
@@ -62,13 +62,26 @@ add_mount() {
 	sed -i 's|^  "mounts": \[|&\n    '"$(sed 's/[&|\\]/\\&/g' <<<"$1")"',|' "$bundle/config.json"
 }
 
+# add_programs NAME...: programs of the host in the bundle's root, with the libraries they need.
+add_programs() {
+	local program file
+	for program; do
+		program=$(command -v "$program")
+		cp -L "$program" "$bundle/rootfs/bin/"
+		for file in $(ldd "$program" | grep -o '/[^ ]*'); do
+			mkdir -p "$bundle/rootfs$(dirname "$file")"
+			cp -L "$file" "$bundle/rootfs$file"
+		done
+	done
+}
+
 vrun() {
 	"$VRUN_TEST_BIN/vrun" --root "$state" "$@"
 }
 
 # vrun_run [OPTIONS...]: the test's bundle in the foreground, on the engine under test.
 vrun_run() {
-	timeout -k 10 170 "$VRUN_TEST_BIN/vrun" --root "$state" run --engine "$VRUN_TEST_ENGINE" "$@" "$bundle" "t$BATS_TEST_NUMBER"
+	timeout -k 5 60 "$VRUN_TEST_BIN/vrun" --root "$state" run --engine "$VRUN_TEST_ENGINE" "$@" "$bundle" "t$BATS_TEST_NUMBER"
 }
 
 # in_vm COMMAND-LINE: run a shell command line in a container.
