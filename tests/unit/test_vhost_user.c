@@ -51,6 +51,18 @@ static void offers_the_devices_features(void **state)
 	assert_int_equal(front_reply_u64(&front, VU_GET_MAX_MEM_SLOTS), GUEST_MEM_REGIONS_MAX);
 }
 
+static void offers_a_network_front_end_neither_config_nor_slots(void **state)
+{
+	tear_down(state);
+	front_init_network(&front);
+	front_send(&front, VU_GET_PROTOCOL_FEATURES, NULL, 0);
+	assert_int_equal(front_reply_u64(&front, VU_GET_PROTOCOL_FEATURES),
+			 FRONT_PROTOCOL_FEATURES &
+				 ~(VU_PROTOCOL_F_CONFIG | VU_PROTOCOL_F_CONFIGURE_MEM_SLOTS));
+	front_send_u64(&front, VU_SET_PROTOCOL_FEATURES, VU_PROTOCOL_F_CONFIG);
+	assert_true(front_hung_up(&front));
+}
+
 static void starts_the_device_once_for_a_burst(void **state)
 {
 	(void)state;
@@ -77,6 +89,18 @@ static void waits_for_enable(void **state)
 	front_settle(&front);
 	assert_int_equal(front.dev.starts, 1);
 	assert_false(front.dev.vdev.vqs[1].enabled);
+}
+
+static void enable_may_come_before_features(void **state)
+{
+	(void)state;
+	front_send_state(&front, VU_SET_VRING_ENABLE, 0, 1);
+	front_negotiate(&front, FRONT_FEATURES);
+	front_share_memory(&front);
+	front_set_ring(&front, 0);
+	front_settle(&front);
+	assert_int_equal(front.dev.starts, 1);
+	assert_true(front_round_trip(&front, 0));
 }
 
 static void without_protocol_features_rings_are_enabled(void **state)
@@ -395,8 +419,10 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 		T(offers_the_devices_features),
+		T(offers_a_network_front_end_neither_config_nor_slots),
 		T(starts_the_device_once_for_a_burst),
 		T(waits_for_enable),
+		T(enable_may_come_before_features),
 		T(without_protocol_features_rings_are_enabled),
 		T(a_ring_can_come_later),
 		T(a_kick_while_halted_is_not_lost),

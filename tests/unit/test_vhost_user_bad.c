@@ -252,6 +252,7 @@ static void drops_requests_of_features_not_negotiated(void **state)
 	assert_dropped("request of a protocol feature that was not negotiated");
 	tear_down(state);
 	set_up(state);
+	front_send_u64(&front, VU_SET_FEATURES, VDEV_RING_FEATURES);
 	front_send_state(&front, VU_SET_VRING_ENABLE, 0, 1);
 	assert_dropped("ring enabled without protocol features");
 }

@@ -108,14 +108,13 @@ static void backend_closed(void *ctx, const char *why)
 	front->backend = NULL;
 }
 
-void front_init(struct front *front, bool sealed_memory, bool config_writable)
+static void init(struct front *front, struct vhost_user_config config, bool config_writable)
 {
-	const struct vhost_user_config config = { .sealed_memory = sealed_memory,
-						  .closed = backend_closed,
-						  .ctx = front };
 	struct err err = ERR_INIT;
 	int pair[2];
 
+	config.closed = backend_closed;
+	config.ctx = front;
 	memset(front, 0, sizeof(*front));
 	assert_int_equal(loop_new(&front->loop), 0);
 	assert_int_equal(vdev_init(&front->dev.vdev, config_writable ? &ops_writable : &ops, front->loop,
@@ -150,6 +149,16 @@ void front_init(struct front *front, bool sealed_memory, bool config_writable)
 	front->sock = pair[0];
 	assert_int_equal(
 		vhost_user_new(front->loop, &front->dev.vdev, pair[1], &config, &front->backend, &err), 0);
+}
+
+void front_init(struct front *front, bool sealed_memory, bool config_writable)
+{
+	init(front, (struct vhost_user_config){ .sealed_memory = sealed_memory }, config_writable);
+}
+
+void front_init_network(struct front *front)
+{
+	init(front, (struct vhost_user_config){ .sealed_memory = true, .network = true }, false);
 }
 
 void front_done(struct front *front)

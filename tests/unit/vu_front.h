@@ -50,6 +50,8 @@ struct front {
 
 /* A device and a connected back-end; no message sent. */
 void front_init(struct front *front, bool sealed_memory, bool config_writable);
+/* The same for QEMU's network device. */
+void front_init_network(struct front *front);
 void front_done(struct front *front);
 /* Let the loop handle all that waits. */
 void front_settle(struct front *front);

@@ -130,9 +130,17 @@ static int set_features(struct vhost_user *backend, uint64_t features)
 	return 0;
 }
 
+static uint64_t offered_protocol_features(const struct vhost_user *backend)
+{
+	if (backend->config.network)
+		return OFFERED_PROTOCOL_FEATURES &
+		       ~(VU_PROTOCOL_F_CONFIG | VU_PROTOCOL_F_CONFIGURE_MEM_SLOTS);
+	return OFFERED_PROTOCOL_FEATURES;
+}
+
 static int set_protocol_features(struct vhost_user *backend, uint64_t features)
 {
-	if (features & ~OFFERED_PROTOCOL_FEATURES)
+	if (features & ~offered_protocol_features(backend))
 		return refuse(backend, -EINVAL, "protocol features that were not offered");
 	backend->protocol_features = features;
 	return 0;
@@ -302,7 +310,7 @@ static int handle(struct vhost_user *backend, struct vu_message *msg, bool *ret_
 	case VU_SET_FEATURES:
 		return set_features(backend, msg->payload.u64);
 	case VU_GET_PROTOCOL_FEATURES:
-		return reply_u64(backend, OFFERED_PROTOCOL_FEATURES);
+		return reply_u64(backend, offered_protocol_features(backend));
 	case VU_SET_PROTOCOL_FEATURES:
 		return set_protocol_features(backend, msg->payload.u64);
 	case VU_GET_QUEUE_NUM:

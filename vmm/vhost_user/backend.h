@@ -22,6 +22,11 @@ struct vhost_user_config {
 	/* Take guest memory only from memfds that can't shrink: for front-ends that do so, as ours does. */
 	bool sealed_memory;
 	/*
+	 * QEMU's network device: it has the configuration space to itself and warns when we offer ours,
+	 * and it adds each memory region once per queue pair (7.2). Neither is offered.
+	 */
+	bool network;
+	/*
 	 * The connection is over and the device stopped; called once, from the loop. `why` is NULL when
 	 * the front-end hung up between messages. The back-end may be freed here.
 	 */

@@ -178,7 +178,8 @@ int rings_set_enabled(struct rings *rings, unsigned index, uint32_t enabled, con
 {
 	struct ring *ring = &rings->ring[index];
 
-	if (!(rings->features & VU_F_PROTOCOL_FEATURES))
+	/* Before it knows the driver's features, QEMU enables a network device's rings already. */
+	if (rings->has_features && !(rings->features & VU_F_PROTOCOL_FEATURES))
 		return refuse(-EPROTO, "ring enabled without protocol features", ret_why);
 	if (enabled > 1)
 		return refuse(-EINVAL, "ring neither enabled nor disabled", ret_why);
