@@ -15,14 +15,16 @@ struct err;
 struct vdev;
 struct vm_spec;
 
-enum { QEMU_ARGS_MAX = 128 };
+enum { QEMU_ARGS_MAX = 256 };
 
 /* Descriptors that QEMU inherits under these numbers; each is one end of a socket pair. */
 struct qemu_fds {
 	int qmp;
 	int early_console; /* ttyS0 */
 	int console; /* hvc0 */
-	const int *devices; /* one each; -EBADF: QEMU has a device of its own instead */
+	const int *devices; /* one each; -EBADF: none, see below */
+	/* One each: the abstract address that QEMU connects to itself; NULL: it has a descriptor, or needs neither. */
+	const char **addresses;
 };
 
 struct qemu_command {
@@ -38,6 +40,8 @@ struct qemu_command {
 
 /* True for the devices that QEMU brings itself: its console. */
 bool qemu_has_own(const struct vdev *dev);
+/* True for those whose socket it must have connected itself (listener.h). */
+bool qemu_connects(const struct vdev *dev);
 
 /*
  * `path` is the emulator. -EOPNOTSUPP with a message for a device that QEMU can't be

@@ -24,6 +24,7 @@
 #include "base/loop.h"
 #include "vmm/console_log.h"
 #include "vmm/qemu/command.h"
+#include "vmm/qemu/listener.h"
 #include "vmm/qemu/probe.h"
 #include "vmm/qemu/process.h"
 #include "vmm/qemu/qmp.h"
@@ -34,6 +35,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/virtio_ids.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -48,12 +50,20 @@ struct console {
 	struct loop_source *source;
 };
 
+/* How a device is served; neither: QEMU brings it itself. */
+struct hosted {
+	struct engine *engine;
+	struct vdev *dev;
+	struct qemu_listener *listener; /* until QEMU has connected */
+	struct vhost_user *backend;
+};
+
 struct engine {
 	struct engine_args args;
 	struct qemu_process *process;
 	struct qmp *qmp;
 	struct console consoles[N_CONSOLES];
-	struct vhost_user **backends; /* by device; NULL: not hosted */
+	struct hosted *hosted; /* by device */
 	char *path; /* the emulator */
 	bool greeted; /* QEMU has come up */
 	bool ready; /* QMP takes commands */
@@ -263,23 +273,53 @@ static int add_qmp(struct engine *engine, int *ret_theirs)
 	return qmp_new(engine->args.loop, pair[0], &qmp_callbacks, engine, &engine->qmp);
 }
 
-static int add_backend(struct engine *engine, size_t i, int *ret_theirs, struct err *err)
+static int serve(struct hosted *hosted, int take_sock, struct err *err)
 {
 	/* The machine outlives a device's connection: the agent, or its absence, decides what comes of it. */
-	static const struct vhost_user_config config = { .sealed_memory = true };
+	const struct vhost_user_config config = {
+		.sealed_memory = true,
+		.network = hosted->dev->ops->type == VIRTIO_ID_NET,
+	};
+
+	return vhost_user_new(hosted->engine->args.loop, hosted->dev, take_sock, &config, &hosted->backend,
+			      err);
+}
+
+static void on_connected(void *ctx, int take_sock)
+{
+	struct hosted *hosted = ctx;
+	struct err err = ERR_INIT;
+
+	qemu_listener_free(TAKE_PTR(hosted->listener));
+	if (serve(hosted, take_sock, &err) < 0)
+		crash(hosted->engine, "can't be served", err.text);
+}
+
+static int add_listener(struct hosted *hosted, const char **ret_address, struct err *err)
+{
+	int r = qemu_listener_new(hosted->engine->args.loop, on_connected, hosted, &hosted->listener);
+
+	if (r < 0)
+		return err_set_errno(err, r, "%s: can't listen for QEMU", hosted->dev->tag);
+	*ret_address = qemu_listener_address(hosted->listener);
+	return 0;
+}
+
+static int add_backend(struct hosted *hosted, int *ret_theirs, struct err *err)
+{
 	int pair[2];
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
 		return err_set_errno(err, -errno, "can't make a socket pair");
 	*ret_theirs = pair[1];
-	return vhost_user_new(engine->args.loop, engine->args.devices[i], pair[0], &config,
-			      &engine->backends[i], err);
+	return serve(hosted, pair[0], err);
 }
 
 /* QEMU's ends of all sockets; closed when it has been started. */
 struct their_ends {
 	struct qemu_fds fds;
 	int *devices;
+	const char **addresses; /* the listeners' */
 	size_t n_devices;
 };
 
@@ -291,6 +331,7 @@ static void their_ends_done(struct their_ends *ends)
 	for (size_t i = 0; i < ends->n_devices; i++)
 		close_fd(ends->devices[i]);
 	free(ends->devices);
+	free(ends->addresses);
 }
 
 static int make_ends(struct engine *engine, struct their_ends *ends, struct err *err)
@@ -299,10 +340,12 @@ static int make_ends(struct engine *engine, struct their_ends *ends, struct err 
 	int r;
 
 	ends->devices = malloc((n + 1) * sizeof(*ends->devices));
-	if (!ends->devices)
+	ends->addresses = calloc(n + 1, sizeof(*ends->addresses));
+	if (!ends->devices || !ends->addresses)
 		return err_set(err, -ENOMEM, "out of memory");
 	ends->n_devices = n;
 	ends->fds.devices = ends->devices;
+	ends->fds.addresses = ends->addresses;
 	for (size_t i = 0; i < n; i++)
 		ends->devices[i] = -EBADF;
 
@@ -311,9 +354,16 @@ static int make_ends(struct engine *engine, struct their_ends *ends, struct err 
 	    (r = add_console(engine, &engine->consoles[CONSOLE_MAIN], &ends->fds.console)) < 0)
 		return err_set_errno(err, r, "can't make the emulator's sockets");
 	for (size_t i = 0; i < n; i++) {
-		if (qemu_has_own(engine->args.devices[i]))
+		struct hosted *hosted = &engine->hosted[i];
+
+		hosted->engine = engine;
+		hosted->dev = engine->args.devices[i];
+		if (qemu_has_own(hosted->dev))
 			continue;
-		r = add_backend(engine, i, &ends->devices[i], err);
+		if (qemu_connects(hosted->dev))
+			r = add_listener(hosted, &ends->addresses[i], err);
+		else
+			r = add_backend(hosted, &ends->devices[i], err);
 		if (r < 0)
 			return r;
 	}
@@ -346,8 +396,14 @@ static int start_process(struct engine *engine, struct err *err)
 	for (size_t i = 0; i < ends.n_devices; i++)
 		if (ends.devices[i] >= 0)
 			inherited[n++] = ends.devices[i];
-	return qemu_process_start(engine->args.loop, command.argv, inherited, n, process_exited, engine,
-				  &engine->process, err);
+	r = qemu_process_start(engine->args.loop, command.argv, inherited, n, process_exited, engine,
+			       &engine->process, err);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < ends.n_devices; i++)
+		if (engine->hosted[i].listener)
+			qemu_listener_expect(engine->hosted[i].listener, qemu_process_pid(engine->process));
+	return 0;
 }
 
 /* QEMU's own words for a file that it can't load don't name it. */
@@ -402,8 +458,8 @@ static int engine_create(const struct engine_args *args, void **ret_engine, stru
 	engine->path = TAKE_PTR(path);
 	for (size_t i = 0; i < N_CONSOLES; i++)
 		engine->consoles[i].sock = -EBADF;
-	engine->backends = calloc(args->n_devices + 1, sizeof(struct vhost_user *));
-	if (!engine->backends)
+	engine->hosted = calloc(args->n_devices + 1, sizeof(*engine->hosted));
+	if (!engine->hosted)
 		return err_set(err, -ENOMEM, "out of memory");
 	r = start_process(engine, err);
 	if (r < 0)
@@ -464,8 +520,10 @@ static void engine_stop(void *p)
 		qemu_process_kill(engine->process);
 	for (size_t i = 0; i < N_CONSOLES; i++)
 		drain_console(&engine->consoles[i]);
-	for (size_t i = 0; i < engine->args.n_devices; i++)
-		vhost_user_free(TAKE_PTR(engine->backends[i]));
+	for (size_t i = 0; i < engine->args.n_devices; i++) {
+		qemu_listener_free(TAKE_PTR(engine->hosted[i].listener));
+		vhost_user_free(TAKE_PTR(engine->hosted[i].backend));
+	}
 }
 
 static void engine_free(void *p)
@@ -474,7 +532,7 @@ static void engine_free(void *p)
 
 	if (!engine)
 		return;
-	if (engine->backends)
+	if (engine->hosted)
 		engine_stop(engine);
 	qemu_process_free(engine->process);
 	qmp_free(engine->qmp);
@@ -482,7 +540,7 @@ static void engine_free(void *p)
 		loop_remove(engine->consoles[i].source);
 		close_fd(engine->consoles[i].sock);
 	}
-	free(engine->backends);
+	free(engine->hosted);
 	free(engine->path);
 	free(engine);
 }

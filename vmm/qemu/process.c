@@ -274,6 +274,11 @@ static int send_signal(struct qemu_process *process, int sig)
 	return syscall(SYS_pidfd_send_signal, process->pidfd, sig, NULL, 0) < 0 ? -errno : 0;
 }
 
+pid_t qemu_process_pid(const struct qemu_process *process)
+{
+	return process->pid;
+}
+
 int qemu_process_pause(struct qemu_process *process)
 {
 	siginfo_t info = { .si_pid = 0 };

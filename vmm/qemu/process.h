@@ -10,6 +10,7 @@
 #define VRUN_VMM_QEMU_PROCESS_H
 
 #include <stddef.h>
+#include <sys/types.h>
 
 struct err;
 struct loop;
@@ -25,6 +26,7 @@ typedef void (*qemu_exited_fn)(void *ctx);
  */
 int qemu_process_start(struct loop *loop, char *const argv[], const int *fds, size_t n_fds,
 		       qemu_exited_fn exited, void *ctx, struct qemu_process **ret, struct err *err);
+pid_t qemu_process_pid(const struct qemu_process *process);
 /* Stop and go on, all threads; returns when done. -ESRCH: it has ended. */
 int qemu_process_pause(struct qemu_process *process);
 int qemu_process_resume(struct qemu_process *process);
