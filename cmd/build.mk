@@ -17,4 +17,7 @@ vrun_SRC := \
 	cmd/version.c \
 	cmd/vrun.c
 
-vrun_vmm_SRC := cmd/vrun_vmm.c
+vrun_vmm_SRC := \
+	cmd/options.c \
+	cmd/vmm_serve.c \
+	cmd/vrun_vmm.c

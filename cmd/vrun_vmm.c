@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * vrun-vmm: one virtual machine with one container; its pid is the container's
- * on the host. Started by vrun (runtime/launch.h), never by hand.
+ * on the host. Started by vrun (runtime/launch.h). By hand there is only
+ * `vrun-vmm serve`: a device of ours for somebody else's QEMU.
  */
 #include "base/log.h"
+#include "cmd/vmm_serve.h"
 #include "runtime/launch_params.h"
 #include "runtime/monitor.h"
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 
@@ -25,9 +28,14 @@ static void raise_file_limit(void)
 
 int main(int argc, char **argv)
 {
-	(void)argv;
+	/* A container may be called so too, and is the only argument then. */
+	if (argc > 2 && strcmp(argv[1], "serve") == 0) {
+		umask(0);
+		raise_file_limit();
+		return vmm_serve_main(argc - 2, argv + 2);
+	}
 	if (argc != 2 || fcntl(LAUNCH_SYNC_FD, F_SETFD, FD_CLOEXEC) < 0) {
-		fprintf(stderr, "vrun-vmm: started by vrun only\n");
+		fprintf(stderr, "vrun-vmm: started by vrun, or as: vrun-vmm serve fs|vsock OPTION...\n");
 		return 1;
 	}
 	/* The guest's umask has been applied to the modes of what it makes. */
