@@ -38,6 +38,8 @@ struct engine_ops {
 	void (*stop)(void *engine);
 	void (*free)(void *engine);
 	size_t (*exits)(const void *engine, char *buf, size_t size); /* may be NULL */
+	/* Bytes for the guest's console; returns how many were taken. NULL: our own console device takes them. */
+	size_t (*console_input)(void *engine, const void *buf, size_t len);
 };
 
 extern const struct engine_ops kvm_engine;

@@ -336,6 +336,8 @@ struct console_log *vmm_console(struct vmm *vmm)
 
 size_t vmm_console_input(struct vmm *vmm, const void *buf, size_t len)
 {
+	if (vmm->ops->console_input)
+		return vmm->ops->console_input(vmm->engine, buf, len);
 	return virtio_console_input(vmm->console_dev, buf, len);
 }
 

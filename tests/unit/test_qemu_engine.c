@@ -381,6 +381,24 @@ static void the_console_is_kept_to_its_last_byte(void **state)
 	assert_non_null(strstr(text, "console 999"));
 }
 
+static void the_console_takes_input(void **state)
+{
+	struct err err = ERR_INIT;
+	char text[256];
+
+	(void)state;
+	make_emulator(RUNNING
+		      "echo 1 >$mark\nread -r line <&$console; echo \"heard $line\" >&$console\nexit 0");
+	assert_int_equal(create(&err), 0);
+	assert_int_equal(qemu_engine.run(t.engine, &err), 0);
+	wait_for_mark();
+	assert_int_equal(qemu_engine.console_input(t.engine, "hello\n", 6), 6);
+	run_to_end();
+	assert_true(console_log_tail(t.console, 2, text, sizeof(text)) > 0);
+	assert_non_null(strstr(text, "heard hello"));
+	assert_int_equal(qemu_engine.console_input(t.engine, "x", 1), 0);
+}
+
 static void a_paused_one_stands_still(void **state)
 {
 	struct err err = ERR_INIT;
@@ -482,6 +500,7 @@ int main(void)
 		T(an_exit_after_the_event_is_no_crash),
 		T(the_engine_may_be_freed_at_its_end),
 		T(the_console_is_kept_to_its_last_byte),
+		T(the_console_takes_input),
 		T(a_paused_one_stands_still),
 		T(killed_by_hand_is_a_crash),
 		T(inherits_nothing_but_its_sockets),

@@ -22,8 +22,8 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/loop.h"
-#include "vmm/console_log.h"
 #include "vmm/qemu/command.h"
+#include "vmm/qemu/console.h"
 #include "vmm/qemu/listener.h"
 #include "vmm/qemu/probe.h"
 #include "vmm/qemu/process.h"
@@ -44,12 +44,6 @@
 
 enum { CONSOLE_EARLY, CONSOLE_MAIN, N_CONSOLES };
 
-struct console {
-	struct engine *engine;
-	int sock;
-	struct loop_source *source;
-};
-
 /* How a device is served; neither: QEMU brings it itself. */
 struct hosted {
 	struct engine *engine;
@@ -62,7 +56,7 @@ struct engine {
 	struct engine_args args;
 	struct qemu_process *process;
 	struct qmp *qmp;
-	struct console consoles[N_CONSOLES];
+	struct qemu_console consoles[N_CONSOLES];
 	struct hosted *hosted; /* by device */
 	char *path; /* the emulator */
 	bool greeted; /* QEMU has come up */
@@ -76,8 +70,6 @@ struct engine {
 };
 
 /* --- The end --- */
-
-static void drain_console(struct console *console);
 
 static void report_end(void *ctx)
 {
@@ -95,7 +87,7 @@ static void end(struct engine *engine, enum vmm_end why, const struct err *err)
 		return;
 	engine->stopped = true;
 	for (size_t i = 0; i < N_CONSOLES; i++)
-		drain_console(&engine->consoles[i]);
+		qemu_console_drain(&engine->consoles[i]);
 	qemu_process_kill(engine->process);
 	for (size_t i = 0; i < engine->args.n_devices; i++)
 		vdev_stop(engine->args.devices[i]);
@@ -212,56 +204,12 @@ static const struct qmp_callbacks qmp_callbacks = {
 	.broken = qmp_broken,
 };
 
-/* --- Consoles --- */
-
-/* Read what is there; false at its end. */
-static bool read_console(struct console *console, unsigned max_reads)
-{
-	char buf[4096];
-	ssize_t n;
-
-	for (unsigned i = 0; i < max_reads; i++) {
-		n = recv(console->sock, buf, sizeof(buf), MSG_DONTWAIT);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n < 0 && errno == EAGAIN;
-		console_log_write(console->engine->args.console, buf, (size_t)n);
-	}
-	return true;
-}
-
-static void on_console(void *ctx, int fd, uint32_t events)
-{
-	struct console *console = ctx;
-
-	(void)fd;
-	(void)events;
-	if (!read_console(console, 4))
-		loop_remove(TAKE_PTR(console->source));
-}
-
-static void drain_console(struct console *console)
-{
-	/* No more than a socket holds: the other end may be filling it. */
-	if (console->source)
-		read_console(console, 256);
-}
-
-static int add_console(struct engine *engine, struct console *console, int *ret_theirs)
-{
-	int pair[2], r;
-
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
-		return -errno;
-	console->engine = engine;
-	console->sock = pair[0];
-	*ret_theirs = pair[1];
-	r = loop_add_fd(engine->args.loop, console->sock, EPOLLIN, on_console, console, &console->source);
-	return r;
-}
-
 /* --- Building --- */
+
+static int add_console(struct engine *engine, unsigned i, int *ret_theirs)
+{
+	return qemu_console_init(&engine->consoles[i], engine->args.loop, engine->args.console, ret_theirs);
+}
 
 static int add_qmp(struct engine *engine, int *ret_theirs)
 {
@@ -350,8 +298,8 @@ static int make_ends(struct engine *engine, struct their_ends *ends, struct err 
 		ends->devices[i] = -EBADF;
 
 	if ((r = add_qmp(engine, &ends->fds.qmp)) < 0 ||
-	    (r = add_console(engine, &engine->consoles[CONSOLE_EARLY], &ends->fds.early_console)) < 0 ||
-	    (r = add_console(engine, &engine->consoles[CONSOLE_MAIN], &ends->fds.console)) < 0)
+	    (r = add_console(engine, CONSOLE_EARLY, &ends->fds.early_console)) < 0 ||
+	    (r = add_console(engine, CONSOLE_MAIN, &ends->fds.console)) < 0)
 		return err_set_errno(err, r, "can't make the emulator's sockets");
 	for (size_t i = 0; i < n; i++) {
 		struct hosted *hosted = &engine->hosted[i];
@@ -457,7 +405,7 @@ static int engine_create(const struct engine_args *args, void **ret_engine, stru
 	engine->args = *args;
 	engine->path = TAKE_PTR(path);
 	for (size_t i = 0; i < N_CONSOLES; i++)
-		engine->consoles[i].sock = -EBADF;
+		engine->consoles[i] = (struct qemu_console)QEMU_CONSOLE_INIT;
 	engine->hosted = calloc(args->n_devices + 1, sizeof(*engine->hosted));
 	if (!engine->hosted)
 		return err_set(err, -ENOMEM, "out of memory");
@@ -510,6 +458,13 @@ static int engine_resume(void *p, struct err *err)
 	return 0;
 }
 
+static size_t engine_console_input(void *p, const void *buf, size_t len)
+{
+	struct engine *engine = p;
+
+	return engine->stopped ? 0 : qemu_console_input(&engine->consoles[CONSOLE_MAIN], buf, len);
+}
+
 static void engine_stop(void *p)
 {
 	struct engine *engine = p;
@@ -519,7 +474,7 @@ static void engine_stop(void *p)
 	if (engine->process)
 		qemu_process_kill(engine->process);
 	for (size_t i = 0; i < N_CONSOLES; i++)
-		drain_console(&engine->consoles[i]);
+		qemu_console_drain(&engine->consoles[i]);
 	for (size_t i = 0; i < engine->args.n_devices; i++) {
 		qemu_listener_free(TAKE_PTR(engine->hosted[i].listener));
 		vhost_user_free(TAKE_PTR(engine->hosted[i].backend));
@@ -537,8 +492,7 @@ static void engine_free(void *p)
 	qemu_process_free(engine->process);
 	qmp_free(engine->qmp);
 	for (size_t i = 0; i < N_CONSOLES; i++) {
-		loop_remove(engine->consoles[i].source);
-		close_fd(engine->consoles[i].sock);
+		qemu_console_done(&engine->consoles[i]);
 	}
 	free(engine->hosted);
 	free(engine->path);
@@ -553,4 +507,5 @@ const struct engine_ops qemu_engine = {
 	.resume = engine_resume,
 	.stop = engine_stop,
 	.free = engine_free,
+	.console_input = engine_console_input,
 };
