@@ -83,6 +83,8 @@ void expect_shutdown(uint32_t flags)
 {
 	expect_op(VSOCK_OP_SHUTDOWN);
 	assert_int_equal(packet.hdr.flags, flags);
+	/* Every packet tells the credit, the last one too: a guest takes its zeroes for a full buffer. */
+	assert_int_equal(packet.hdr.buf_alloc, VSOCK_BUF_ALLOC);
 }
 
 void expect_nothing(void)

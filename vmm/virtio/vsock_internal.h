@@ -194,6 +194,7 @@ struct vsock_reply {
 	uint32_t src_port, dst_port;
 	uint16_t op, type;
 	uint32_t flags;
+	uint32_t fwd_cnt; /* of the stream that it ends, if it is ours */
 };
 
 /* An rx chain that is being filled. */

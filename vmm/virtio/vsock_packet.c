@@ -265,6 +265,12 @@ static int send_replies(struct vsock *v)
 				    .type = reply->type,
 				    .op = reply->op,
 				    .flags = reply->flags,
+				    /*
+				     * The last SHUTDOWN too: without room a Linux guest that has not yet seen
+				     * its connection made would wait for it in vain (vsock_poll()).
+				     */
+				    .buf_alloc = VSOCK_BUF_ALLOC,
+				    .fwd_cnt = reply->fwd_cnt,
 			    });
 		v->replies_start = (v->replies_start + 1) % REPLIES_MAX;
 		v->n_replies--;

@@ -131,6 +131,7 @@ void stream_detach(struct vsock_stream *s, uint16_t op, enum vsock_end why)
 					   .op = op,
 					   .type = VSOCK_TYPE_STREAM,
 					   .flags = op == VSOCK_OP_SHUTDOWN ? VSOCK_SHUT_BOTH : 0,
+					   .fwd_cnt = s->fwd_cnt,
 				   });
 	LIST_REMOVE(s, hash_link);
 	if (s->pending)
