@@ -34,7 +34,7 @@ static int create(const struct cmd_call *call, struct err *err)
 		return r;
 	r = launch_wait(&container.launch, MESSAGE_CREATED, &status, err);
 	if (r == 0)
-		r = container_write_pid(&container, request.pid_file, err);
+		r = container_ready(&container, request.pid_file, err);
 	if (r < 0) {
 		launch_abort(&container.launch);
 		container_remove(&container, NULL);

@@ -4,6 +4,8 @@
 #include "base/log.h"
 #include "cmd/cmd.h"
 #include "oci/spec.h"
+#include "runtime/cgroup.h"
+#include "runtime/container.h"
 #include "runtime/hooks.h"
 #include "runtime/lookup.h"
 #include "runtime/proc.h"
@@ -45,7 +47,8 @@ static int remove_damaged(const char *root, const char *id, const struct err *wh
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
 	log_warn("%s: %s; its directory is removed all the same", id, why->text);
-	return store_remove(store, dir, err);
+	cgroup_kill_saved(dir->fd);
+	return container_forget(store, dir, err);
 }
 
 static int delete (const struct cmd_call *call, struct err *err)
@@ -78,7 +81,7 @@ static int delete (const struct cmd_call *call, struct err *err)
 	/* Read while it is there, run when all else is gone. */
 	if (lookup_spec(&c, &spec, &why) < 0)
 		log_warn("%s: the poststop hooks can't be run: %s", id, why.text);
-	r = store_remove(c.store, c.dir, err);
+	r = container_forget(c.store, c.dir, err);
 	if (r == 0 && spec)
 		hooks_poststop(&spec->hooks, c.state);
 	return r;

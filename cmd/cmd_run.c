@@ -81,7 +81,7 @@ struct attached {
 static int on_created(void *ctx, struct err *err)
 {
 	struct attached *a = ctx;
-	int r = container_write_pid(a->container, a->pid_file, err);
+	int r = container_ready(a->container, a->pid_file, err);
 
 	if (r == 0)
 		store_unlock(a->container->dir);
@@ -115,7 +115,7 @@ static int run_attached(const struct container_request *request, struct containe
 		 */
 		store_dir_close(TAKE_PTR(container->dir));
 		if (store_find(container->store, request->id, true, &dir, NULL) == 0)
-			store_remove(container->store, dir, NULL);
+			container_forget(container->store, dir, NULL);
 		if (dir || err->code)
 			hooks_poststop(&container->spec->hooks, container->state);
 	}
@@ -128,7 +128,7 @@ static int run_detached(const struct container_request *request, struct containe
 
 	r = launch_wait(&container->launch, MESSAGE_STARTED, &status, err);
 	if (r == 0)
-		r = container_write_pid(container, request->pid_file, err);
+		r = container_ready(container, request->pid_file, err);
 	if (r == 0)
 		r = hooks_poststart(&container->spec->hooks, container->state, err);
 	if (r < 0) {

@@ -3,8 +3,11 @@
 #include "base/err.h"
 #include "cmd/cmd.h"
 #include "oci/spec.h"
+#include "runtime/cgroup.h"
 #include "runtime/hooks.h"
 #include "runtime/lookup.h"
+#include "runtime/state.h"
+#include "runtime/store.h"
 
 #include <errno.h>
 
@@ -35,7 +38,11 @@ static int start(const struct cmd_call *call, struct err *err)
 		r = lookup_call(&c, &(struct message){ .type = MESSAGE_START }, 0, err);
 	if (r < 0)
 		return r;
-	r = hooks_poststart(&spec->hooks, c.state, err);
+	/* The VM has booted only now: the quota of CPU time was kept from it. */
+	if (c.state->net_waits)
+		r = cgroup_apply_saved(c.dir->fd, &spec->linux_.resources, CGROUP_QUOTA, err);
+	if (r == 0)
+		r = hooks_poststart(&spec->hooks, c.state, err);
 	/* OCI runtime.md, "Lifecycle": it is stopped then; its poststop hooks run when it is deleted. */
 	if (r < 0)
 		lookup_kill(&c, NULL);

@@ -76,6 +76,7 @@ int create_options_apply(const struct create_options *options, const struct cmd_
 		.console_socket = options->console_socket,
 		.pid_file = options->pid_file,
 		.console_log = *ret_console_log,
+		.systemd_cgroup = globals->systemd_cgroup,
 		.debug = globals->debug,
 		.log_fd = globals->log_fd,
 		.log_json = globals->log_json,

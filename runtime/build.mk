@@ -1,5 +1,11 @@
 runtime_SRC := \
 	runtime/attach.c \
+	runtime/cgroup.c \
+	runtime/cgroup_dir.c \
+	runtime/cgroup_file.c \
+	runtime/cgroup_host.c \
+	runtime/cgroup_limits.c \
+	runtime/cgroup_systemd.c \
 	runtime/check.c \
 	runtime/config.c \
 	runtime/config_spec.c \

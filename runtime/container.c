@@ -5,7 +5,9 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/fd.h"
+#include "base/log.h"
 #include "oci/spec.h"
+#include "runtime/cgroup.h"
 #include "runtime/control.h"
 #include "runtime/hooks.h"
 #include "runtime/launch_params.h"
@@ -114,6 +116,17 @@ static int make_console(const struct container_request *request, struct containe
 	return 0;
 }
 
+static int place_cgroup(const struct container_request *request, struct container *c, const struct plan *plan,
+			struct err *err)
+{
+	const struct cgroup_sizes sizes = {
+		.vm_memory = plan->vm->memory,
+		.overhead = plan_host_overhead(plan->vm),
+	};
+
+	return cgroup_new(request->id, c->spec, request->systemd_cgroup, &sizes, &c->cgroup, err);
+}
+
 static int start_vmm(const struct container_request *request, struct container *c, struct plan *plan,
 		     struct launch_params *params, struct err *err)
 {
@@ -127,6 +140,9 @@ static int start_vmm(const struct container_request *request, struct container *
 	c->state->pid = c->launch.pid;
 	c->state->pid_start = c->launch.pid_start;
 	r = state_save(c->state, c->dir->fd, err);
+	/* It waits, and has allocated nothing yet. */
+	if (r == 0)
+		r = cgroup_enter(c->cgroup, c->spec, c->dir->fd, c->launch.pid, err);
 	if (r < 0)
 		return r;
 	/* OCI runtime.md, "Lifecycle", 3 to 5: vrun-vmm is there, nothing of the container is. */
@@ -165,6 +181,8 @@ static int launch_steps(const struct container_request *request, struct containe
 	if (!bundle)
 		return err_set_errno(err, -errno, "bundle %s", request->bundle);
 	r = make_plan(request, bundle, c, &plan, &spec_text, &spec_len, err);
+	if (r == 0)
+		r = place_cgroup(request, c, plan, err);
 	if (r == 0)
 		r = store_open(request->root, &c->store, err);
 	if (r < 0)
@@ -219,16 +237,34 @@ int container_launch(const struct container_request *request, struct container *
 	return 0;
 }
 
-int container_write_pid(const struct container *container, const char *pid_file, struct err *err)
+int container_ready(const struct container *container, const char *pid_file, struct err *err)
 {
 	char text[16];
 	int len, r;
 
+	if (!container->state->net_waits) {
+		r = cgroup_apply(container->cgroup, &container->spec->linux_.resources, CGROUP_QUOTA, err);
+		if (r < 0)
+			return r;
+	}
 	if (!pid_file)
 		return 0;
 	len = snprintf(text, sizeof(text), "%d", (int)container->state->pid);
 	r = file_write_atomic(AT_FDCWD, pid_file, text, (size_t)len, 0644);
 	return r < 0 ? err_set_errno(err, r, "pid file %s", pid_file) : 0;
+}
+
+int container_forget(struct store *store, struct store_dir *dir, struct err *err)
+{
+	struct err why = ERR_INIT;
+	int r = cgroup_remove_saved(dir->fd, &why);
+
+	if (r == -EBUSY)
+		return err_set(err, r, "%s", why.text);
+	/* A damaged file, say: nothing that waiting would help. */
+	if (r < 0)
+		log_warn("%s: %s", dir->id, why.text);
+	return store_remove(store, dir, err);
 }
 
 int container_remove(struct container *container, struct err *err)
@@ -238,7 +274,7 @@ int container_remove(struct container *container, struct err *err)
 	if (!container->dir)
 		return 0;
 	container_net_release(container->state);
-	r = store_remove(container->store, container->dir, err);
+	r = container_forget(container->store, container->dir, err);
 	store_dir_close(TAKE_PTR(container->dir));
 	if (container->hooked)
 		hooks_poststop(&container->spec->hooks, container->state);
@@ -253,5 +289,6 @@ void container_done(struct container *container)
 	store_free(TAKE_PTR(container->store));
 	state_free(TAKE_PTR(container->state));
 	oci_spec_free(TAKE_PTR(container->spec));
+	cgroup_free(TAKE_PTR(container->cgroup));
 	container->console = close_fd(container->console);
 }

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct cgroup;
 struct err;
 struct oci_spec;
 struct state;
@@ -24,6 +25,7 @@ struct container_request {
 	const char *bundle; /* relative to the working directory, or absolute */
 	struct config *config; /* file and options read; the container's own part is added */
 	bool start; /* the process runs at once, without `start` */
+	bool systemd_cgroup; /* the cgroup is made by systemd */
 	bool attached; /* vrun stays and relays a terminal */
 	const char *console_socket; /* path, or NULL */
 	const char *pid_file; /* or NULL */
@@ -39,6 +41,7 @@ struct container {
 	struct store_dir *dir; /* locked */
 	struct state *state;
 	struct oci_spec *spec; /* as the bundle has it */
+	struct cgroup *cgroup;
 	struct launch launch;
 	struct container_net net;
 	bool hooked; /* hooks of its creation have run, so that poststop is due at the end */
@@ -55,11 +58,20 @@ struct container {
  */
 int container_launch(const struct container_request *request, struct container *ret, struct err *err);
 
-/* The pid file, once there is something to manage. */
-int container_write_pid(const struct container *container, const char *pid_file, struct err *err);
+/*
+ * The guest is up: the quota of CPU time, from which the boot was spared, and the pid file (may be NULL).
+ * A guest that waits for `start` gets its quota there.
+ */
+int container_ready(const struct container *container, const char *pid_file, struct err *err);
 
-/* The container is over: its directory goes, and poststop hooks run. */
+/* The container is over: its cgroup and its directory go, and poststop hooks run. */
 int container_remove(struct container *container, struct err *err);
+
+/*
+ * What is left of a container goes: its cgroup, then its directory. The caller holds the lock, and its
+ * processes have ended. -EBUSY when something still lives in the cgroup; all is kept then.
+ */
+int container_forget(struct store *store, struct store_dir *dir, struct err *err);
 
 /* Frees; does not end a container that was released. */
 void container_done(struct container *container);

@@ -12,6 +12,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/loop.h"
+#include "runtime/cgroup.h"
 #include "runtime/guest.h"
 #include "runtime/monitor_internal.h"
 #include "runtime/status.h"
@@ -423,17 +424,24 @@ static void on_sync(void *ctx, int fd, uint32_t events)
 	monitor_kill(m, true);
 }
 
-/* vrun is dead: its container's directory is ours to remove. */
+/* vrun is dead: its container's cgroup and directory are ours to remove. */
 static void remove_state(struct monitor *m)
 {
 	_cleanup_store_ struct store *store = NULL;
 	_cleanup_store_dir_ struct store_dir *dir = NULL;
+	_cleanup_cgroup_ struct cgroup *cgroup = NULL;
 
 	if (m->params.fds[LAUNCH_FD_STORE] < 0 ||
 	    store_from_fd(TAKE_FD(m->params.fds[LAUNCH_FD_STORE]), &store) < 0)
 		return;
-	if (store_find(store, m->params.id, true, &dir, NULL) == 0)
-		store_remove(store, dir, NULL);
+	if (store_find(store, m->params.id, true, &dir, NULL) < 0)
+		return;
+	if (cgroup_load(dir->fd, &cgroup, NULL) == 0) {
+		/* The emulator has ended; only we are left in there. */
+		cgroup_leave(cgroup);
+		cgroup_remove(cgroup, NULL);
+	}
+	store_remove(store, dir, NULL);
 }
 
 /* --- putting it together --- */

@@ -57,6 +57,25 @@ static int check_devices(const struct oci_linux *linux_, struct err *err)
 	return 0;
 }
 
+/* What names the host's hardware or its packets, neither of which the guest has. */
+static int check_resources(const struct oci_resources *resources, struct err *err)
+{
+	if (resources->n_rdma)
+		return err_set(err, -ENOTSUP, "linux.resources.rdma: a VM has no RDMA device of the host");
+	if (resources->net_class_id.has && resources->net_class_id.v)
+		return err_set(err, -ENOTSUP,
+			       "linux.resources.network.classID: a VM's packets have no class on the host");
+	if (resources->n_net_priorities)
+		return err_set(
+			err, -ENOTSUP,
+			"linux.resources.network.priorities: a VM's packets have no priority on the host");
+	if (resources->memory.has_disable_oom_killer && resources->memory.disable_oom_killer)
+		log_info(
+			"linux.resources.memory.disableOOMKiller: not for the guest's kernel, which has cgroup "
+			"version 2");
+	return 0;
+}
+
 int plan_check(const struct oci_spec *spec, struct err *err)
 {
 	int r;
@@ -75,6 +94,8 @@ int plan_check(const struct oci_spec *spec, struct err *err)
 	r = check_namespaces(&spec->linux_, err);
 	if (r == 0)
 		r = check_devices(&spec->linux_, err);
+	if (r == 0)
+		r = check_resources(&spec->linux_.resources, err);
 	if (r == 0)
 		r = check_process(&spec->process);
 	return r;

@@ -241,6 +241,12 @@ static void what_a_vm_cant_honour_is_refused_by_its_path(void **state)
 		{ "\"namespaces\":[{\"type\":\"network\"},{\"type\":\"ipc\",\"path\":\"/proc/1/ns/ipc\"}]",
 		  "linux.namespaces[ipc].path" },
 		{ NAMESPACES ",\"intelRdt\":{\"closID\":\"x\"}", "linux.intelRdt" },
+		{ NAMESPACES ",\"resources\":{\"rdma\":{\"x\":{\"hcaHandles\":3}}}", "linux.resources.rdma" },
+		{ NAMESPACES ",\"resources\":{\"network\":{\"classID\":3}}",
+		  "linux.resources.network.classID" },
+		{ NAMESPACES
+		  ",\"resources\":{\"network\":{\"priorities\":[{\"name\":\"e\",\"priority\":1}]}}",
+		  "linux.resources.network.priorities" },
 		{ NAMESPACES ",\"devices\":[{\"path\":\"/dev/sda\",\"type\":\"b\",\"major\":8,\"minor\":0}]",
 		  "linux.devices[0]" },
 	};
@@ -321,6 +327,46 @@ static void limits_give_the_size_unless_somebody_names_one(void **state)
 	assert_int_equal(vm.cpus, 1);
 	size_vm("\"cpu\":{\"quota\":-1,\"period\":100000}", NULL, CONFIG_FILE, &vm);
 	assert_int_equal(vm.cpus, 1);
+	size_vm("\"cpu\":{\"cpus\":\"0-1\"}", NULL, CONFIG_FILE, &vm);
+	assert_int_equal(vm.cpus, cpus < 2 ? cpus : 2);
+	size_vm("\"cpu\":{\"cpus\":\"0-1\",\"quota\":50000}", NULL, CONFIG_FILE, &vm);
+	assert_int_equal(vm.cpus, 1);
+	size_vm("\"cpu\":{\"cpus\":\"0\",\"quota\":400000}", NULL, CONFIG_FILE, &vm);
+	assert_int_equal(vm.cpus, 1);
+	size_vm("\"unified\":{\"memory.max\":\"134217728\"}", NULL, CONFIG_FILE, &vm);
+	assert_int_equal(vm.memory, (128ULL + 2 + 64) << 20);
+}
+
+static void a_vm_holds_what_its_limit_says(void **state)
+{
+	struct vm_spec vm = { 0 };
+
+	(void)state;
+	for (uint64_t limit = 1 << 20; limit < 1ULL << 32; limit = limit * 3 / 2) {
+		char resources[64];
+
+		snprintf(resources, sizeof(resources), "\"memory\":{\"limit\":%llu}",
+			 (unsigned long long)limit);
+		size_vm(resources, NULL, CONFIG_FILE, &vm);
+		assert_true(plan_memory_capacity(vm.memory) >= limit);
+		assert_true(plan_memory_capacity(vm.memory) < limit + (64 << 20));
+	}
+	assert_int_equal(plan_memory_capacity(0), 0);
+}
+
+static void emulation_costs_the_host_more(void **state)
+{
+	struct vm_spec vm = { .engine = VM_ENGINE_KVM, .memory = 512 << 20 };
+	uint64_t kvm = plan_host_overhead(&vm), qemu;
+
+	(void)state;
+	vm.engine = VM_ENGINE_QEMU;
+	qemu = plan_host_overhead(&vm);
+	assert_true(kvm < qemu);
+	vm.qemu_accel = (char *)(uintptr_t) "kvm";
+	assert_true(plan_host_overhead(&vm) < qemu);
+	vm.memory *= 2;
+	assert_true(plan_host_overhead(&vm) > kvm);
 }
 
 static void ports_differ_and_a_terminal_has_one(void **state)
@@ -407,6 +453,8 @@ int main(void)
 		cmocka_unit_test(what_a_vm_cant_honour_is_refused_by_its_path),
 		cmocka_unit_test(parts_that_every_container_needs),
 		cmocka_unit_test(limits_give_the_size_unless_somebody_names_one),
+		cmocka_unit_test(a_vm_holds_what_its_limit_says),
+		cmocka_unit_test(emulation_costs_the_host_more),
 		cmocka_unit_test(ports_differ_and_a_terminal_has_one),
 		cmocka_unit_test_setup_teardown(a_read_only_root_gets_its_mount_points, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(mount_points_stay_below_the_root, set_up, tear_down),
