@@ -55,8 +55,6 @@ wait_status() { # ID STATUS
 	run vrun create --bundle "$bundle" c1
 	[ "$status" = 1 ]
 	[[ "$output" == *"container with given ID already exists"* ]]
-	run vrun delete c1
-	[ "$status" = 1 ]
 	vrun start c1
 	run vrun start c1
 	[ "$status" = 1 ]
