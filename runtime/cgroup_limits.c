@@ -402,7 +402,7 @@ static int unified_v2(struct list *list, const struct oci_resources *res, enum c
 static int rest(struct list *list, bool unified, const struct oci_resources *res,
 		const struct cgroup_sizes *sizes, struct err *err)
 {
-	struct host_memory host;
+	struct host_memory host = { 0 };
 	int r;
 
 	r = host_memory(res, sizes, &host, err);
