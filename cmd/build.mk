@@ -1,6 +1,7 @@
 vrun_SRC := \
 	cmd/cmd_check.c \
 	cmd/cmd_checkpoint.c \
+	cmd/cmd_console.c \
 	cmd/cmd_create.c \
 	cmd/cmd_delete.c \
 	cmd/cmd_exec.c \

@@ -43,10 +43,11 @@ static const struct opt global_opts[] = {
 
 const struct command *const commands[] = {
 	&cmd_run, /* the lifecycle */
-	&cmd_create, &cmd_start,    &cmd_state,	     &cmd_kill,	   &cmd_delete,
-	&cmd_exec, /* a running container */
-	&cmd_list,   &cmd_pause,    &cmd_resume,     &cmd_spec, /* the rest */
-	&cmd_check,  &cmd_features, &cmd_checkpoint, &cmd_restore, NULL,
+	&cmd_create,  &cmd_start,   &cmd_state,	   &cmd_kill,
+	&cmd_delete,  &cmd_exec, /* a running container */
+	&cmd_list,    &cmd_pause,   &cmd_resume,   &cmd_spec, /* the rest */
+	&cmd_check,   &cmd_console, &cmd_features, &cmd_checkpoint,
+	&cmd_restore, NULL,
 };
 
 static void print_version(void)

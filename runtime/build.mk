@@ -23,6 +23,7 @@ runtime_SRC := \
 	runtime/lookup.c \
 	runtime/message.c \
 	runtime/monitor.c \
+	runtime/monitor_console.c \
 	runtime/monitor_exec.c \
 	runtime/monitor_net.c \
 	runtime/monitor_signals.c \

@@ -17,7 +17,7 @@ static const char *const type_names[MESSAGE_TYPES] = {
 	[MESSAGE_START] = "start",     [MESSAGE_KILL] = "kill",	      [MESSAGE_EXEC] = "exec",
 	[MESSAGE_PAUSE] = "pause",     [MESSAGE_RESUME] = "resume",   [MESSAGE_RESIZE] = "resize",
 	[MESSAGE_OK] = "ok",	       [MESSAGE_ERROR] = "error",     [MESSAGE_CREATED] = "created",
-	[MESSAGE_STARTED] = "started", [MESSAGE_EXITED] = "exited",
+	[MESSAGE_STARTED] = "started", [MESSAGE_EXITED] = "exited",   [MESSAGE_CONSOLE] = "console",
 };
 
 static void put_number(struct json_out *out, const char *key, int value)

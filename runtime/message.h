@@ -31,6 +31,7 @@ enum message_type {
 	MESSAGE_PAUSE,
 	MESSAGE_RESUME,
 	MESSAGE_RESIZE, /* rows, cols; on a connection that did EXEC: that process's terminal */
+	MESSAGE_CONSOLE, /* one descriptor: a stream socket that gets the guest's console */
 
 	/* from vrun-vmm */
 	MESSAGE_OK,

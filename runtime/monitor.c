@@ -544,6 +544,7 @@ static void monitor_done(struct monitor *m)
 {
 	/* The devices first: their streams point into the guest's. */
 	control_free(m->control);
+	monitor_console_free(m);
 	vmm_free(m->vmm);
 	monitor_exec_free_all(m);
 	guest_free(m->guest);

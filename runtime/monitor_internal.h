@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* monitor_internal: what monitor.c, monitor_verbs.c, monitor_exec.c and monitor_signals.c share. */
+/* monitor_internal: what monitor.c, monitor_verbs.c, monitor_console.c, monitor_exec.c and monitor_signals.c share. */
 #ifndef VRUN_RUNTIME_MONITOR_INTERNAL_H
 #define VRUN_RUNTIME_MONITOR_INTERNAL_H
 
@@ -13,6 +13,7 @@
 
 struct loop;
 struct loop_source;
+struct monitor_console;
 struct monitor_exec;
 struct vm_net;
 struct vm_spec;
@@ -40,6 +41,7 @@ struct monitor {
 	struct control *control;
 	struct control_conn *starter; /* waits for the outcome of START */
 	struct monitor_exec *execs;
+	struct monitor_console *console; /* NULL: nobody looks */
 
 	/* Interfaces that came and are not the machine's yet; then has_net, to give them back. */
 	struct vm_net *nets;
@@ -99,6 +101,12 @@ void monitor_resize(struct monitor *m);
 /* --- monitor_verbs.c --- */
 
 extern const struct control_ops monitor_control_ops;
+
+/* --- monitor_console.c --- */
+
+int monitor_console_attach(struct monitor *m, struct message *msg, struct err *err);
+/* Before the machine goes. */
+void monitor_console_free(struct monitor *m);
 
 /* --- monitor_exec.c --- */
 

@@ -116,6 +116,8 @@ static int on_request(void *ctx, struct control_conn *conn, struct message *msg,
 		return verb_resume(m, err);
 	case MESSAGE_RESIZE:
 		return verb_resize(m, conn, msg, err);
+	case MESSAGE_CONSOLE:
+		return monitor_console_attach(m, msg, err);
 	default:
 		return err_set(err, -EINVAL, "not a request");
 	}
