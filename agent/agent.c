@@ -17,6 +17,7 @@
 
 #include "agent/cgroup.h"
 #include "agent/container.h"
+#include "agent/ps.h"
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/loop.h"
@@ -408,6 +409,17 @@ static int on_signal(struct agent *a, uint32_t number, const uint8_t *payload)
 	return 0;
 }
 
+static void on_ps(struct agent *a)
+{
+	_cleanup_free_ char *text = NULL;
+	size_t len = 0;
+
+	/* Without a container there is nothing to list, which is an answer too. */
+	if (a->container)
+		(void)ps_list(a->container->cgroup, AGENT_FRAME_MAX_TO_HOST, &text, &len);
+	send_frame(a, AGENT_MSG_PS_LIST, AGENT_INIT, text, len);
+}
+
 static int on_frame(void *ctx, enum agent_msg type, uint32_t process, const uint8_t *payload, size_t len)
 {
 	struct agent *a = ctx;
@@ -432,6 +444,9 @@ static int on_frame(void *ctx, enum agent_msg type, uint32_t process, const uint
 	case AGENT_MSG_SYNC:
 		a->config->flush(true);
 		send_frame(a, AGENT_MSG_SYNCED, process, NULL, 0);
+		return 0;
+	case AGENT_MSG_PS:
+		on_ps(a);
 		return 0;
 	default:
 		return -EPROTO;

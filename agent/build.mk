@@ -17,6 +17,7 @@ agent_core_SRC := \
 	agent/passwd.c \
 	agent/process.c \
 	agent/process_attrs.c \
+	agent/ps.c \
 	agent/pump.c \
 	agent/rootfs.c \
 	agent/rtnl.c \

@@ -235,7 +235,7 @@ int cgroup_kill(int cgroup)
 	return r == -ENOENT ? cgroup_signal(cgroup, SIGKILL) : r;
 }
 
-static int signal_level(int cgroup, int signo, unsigned depth, unsigned *n_sent)
+static int each_level(int cgroup, unsigned depth, void (*fn)(void *ctx, pid_t pid), void *ctx)
 {
 	_cleanup_closedir_ DIR *dir = NULL;
 	_cleanup_free_ char *procs = NULL;
@@ -246,8 +246,8 @@ static int signal_level(int cgroup, int signo, unsigned depth, unsigned *n_sent)
 	/* A threaded cgroup has no such list: its processes are in an ancestor's. */
 	if (file_read(cgroup, "cgroup.procs", FILE_MAX_BYTES, &procs, NULL) == 0)
 		for (char *pid = strtok_r(procs, "\n", &save); pid; pid = strtok_r(NULL, "\n", &save))
-			if (atoi(pid) > 0 && kill((pid_t)atoi(pid), signo) == 0)
-				(*n_sent)++;
+			if (atoi(pid) > 0)
+				fn(ctx, (pid_t)atoi(pid));
 	if (depth == 0)
 		return 0;
 	fd = openat(cgroup, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -265,15 +265,33 @@ static int signal_level(int cgroup, int signo, unsigned depth, unsigned *n_sent)
 			continue;
 		child = openat(dirfd(dir), entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		if (child >= 0)
-			(void)signal_level(child, signo, depth - 1, n_sent);
+			(void)each_level(child, depth - 1, fn, ctx);
 	}
 	return 0;
 }
 
+int cgroup_for_each(int cgroup, void (*fn)(void *ctx, pid_t pid), void *ctx)
+{
+	return each_level(cgroup, DEPTH_MAX, fn, ctx);
+}
+
+struct signal_ctx {
+	int signo;
+	unsigned n_sent;
+};
+
+static void signal_one(void *ctx, pid_t pid)
+{
+	struct signal_ctx *s = ctx;
+
+	if (kill(pid, s->signo) == 0)
+		s->n_sent++;
+}
+
 int cgroup_signal(int cgroup, int signo)
 {
-	unsigned n_sent = 0;
-	int r = signal_level(cgroup, signo, DEPTH_MAX, &n_sent);
+	struct signal_ctx s = { .signo = signo };
+	int r = cgroup_for_each(cgroup, signal_one, &s);
 
-	return r < 0 ? r : n_sent ? 0 : -ESRCH;
+	return r < 0 ? r : s.n_sent ? 0 : -ESRCH;
 }

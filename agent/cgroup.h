@@ -40,6 +40,8 @@ int cgroup_delegate(int cgroup, uid_t uid, gid_t gid);
 bool cgroup_is_populated(int cgroup);
 /* SIGKILL to all, at once and without races. */
 int cgroup_kill(int cgroup);
+/* Each process in it and below, numbered as the agent does. One that comes or goes meanwhile may be missed. */
+int cgroup_for_each(int cgroup, void (*fn)(void *ctx, pid_t pid), void *ctx);
 /* Any signal to each process in it and below; -ESRCH when there was none. */
 int cgroup_signal(int cgroup, int signo);
 

@@ -9,6 +9,7 @@ vrun_SRC := \
 	cmd/cmd_kill.c \
 	cmd/cmd_list.c \
 	cmd/cmd_pause.c \
+	cmd/cmd_ps.c \
 	cmd/cmd_run.c \
 	cmd/cmd_spec.c \
 	cmd/cmd_start.c \

@@ -41,14 +41,31 @@ static const struct opt global_opts[] = {
 	OPT_END,
 };
 
+/* clang-format off: one a line, so that branches that add one don't meet */
 const struct command *const commands[] = {
-	&cmd_run, /* the lifecycle */
-	&cmd_create,  &cmd_start,   &cmd_state,	   &cmd_kill,
-	&cmd_delete,  &cmd_exec, /* a running container */
-	&cmd_list,    &cmd_pause,   &cmd_resume,   &cmd_spec, /* the rest */
-	&cmd_check,   &cmd_console, &cmd_features, &cmd_checkpoint,
-	&cmd_restore, NULL,
+	/* the lifecycle */
+	&cmd_run,
+	&cmd_create,
+	&cmd_start,
+	&cmd_state,
+	&cmd_kill,
+	&cmd_delete,
+	/* a running container */
+	&cmd_exec,
+	&cmd_ps,
+	&cmd_pause,
+	&cmd_resume,
+	&cmd_console,
+	/* the rest */
+	&cmd_list,
+	&cmd_spec,
+	&cmd_check,
+	&cmd_features,
+	&cmd_checkpoint,
+	&cmd_restore,
+	NULL,
 };
+/* clang-format on */
 
 static void print_version(void)
 {

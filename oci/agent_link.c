@@ -89,6 +89,7 @@ static bool payload_fits(unsigned type, size_t len)
 		return len > 0;
 	case AGENT_MSG_START:
 	case AGENT_MSG_SYNC:
+	case AGENT_MSG_PS:
 	case AGENT_MSG_CREATED:
 	case AGENT_MSG_STARTED:
 	case AGENT_MSG_SYNCED:
@@ -104,6 +105,7 @@ static bool payload_fits(unsigned type, size_t len)
 	case AGENT_MSG_EXITED:
 		return len == sizeof(struct agent_exited);
 	case AGENT_MSG_LOG:
+	case AGENT_MSG_PS_LIST:
 		return true;
 	default:
 		return false;

@@ -52,6 +52,7 @@ enum agent_msg {
 	AGENT_MSG_SIGNAL = 5, /* struct agent_signal */
 	AGENT_MSG_RESIZE = 6, /* struct agent_winsize */
 	AGENT_MSG_SYNC = 7, /* empty: flush file systems; answered by SYNCED */
+	AGENT_MSG_PS = 10, /* empty: list the container's processes; answered by PS_LIST, in order */
 
 	/* guest to host */
 	AGENT_MSG_HELLO = 64, /* struct agent_hello */
@@ -61,6 +62,7 @@ enum agent_msg {
 	AGENT_MSG_EXITED = 68, /* struct agent_exited */
 	AGENT_MSG_SYNCED = 69, /* empty */
 	AGENT_MSG_LOG = 70, /* a line for the debug log */
+	AGENT_MSG_PS_LIST = 73, /* text: lines of "PID PPID UID SECONDS COMMAND" (agent/ps.h) */
 };
 
 struct agent_frame {

@@ -26,6 +26,7 @@ runtime_SRC := \
 	runtime/monitor_console.c \
 	runtime/monitor_exec.c \
 	runtime/monitor_net.c \
+	runtime/monitor_ps.c \
 	runtime/monitor_signals.c \
 	runtime/monitor_verbs.c \
 	runtime/mountpoints.c \

@@ -169,3 +169,11 @@ void *control_data(const struct control_conn *conn)
 {
 	return conn->data;
 }
+
+pid_t control_peer(const struct control_conn *conn)
+{
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+
+	return getsockopt(conn->fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0 ? 0 : peer.pid;
+}

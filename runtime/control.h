@@ -17,6 +17,8 @@
 
 #include "runtime/message.h"
 
+#include <sys/types.h>
+
 struct control;
 struct control_conn;
 struct err;
@@ -43,6 +45,8 @@ void control_free(struct control *control);
 
 /* Send a message; a peer that does not take it loses its connection at the next turn of the loop. */
 void control_reply(struct control_conn *conn, const struct message *msg);
+/* Who connected: its pid then, 0 when it is not to be seen from here. */
+pid_t control_peer(const struct control_conn *conn);
 /* A word of the handler's about a connection; NULL at first. */
 void control_set_data(struct control_conn *conn, void *data);
 void *control_data(const struct control_conn *conn);
@@ -54,7 +58,12 @@ int control_listen(int dirfd);
 /* -ECONNREFUSED or -ENOENT: no vrun-vmm is there. `timeout_ms`: of each wait for an answer; 0: none. */
 int control_connect(int dirfd, unsigned timeout_ms);
 /*
- * Ask and wait for the answer: 0 for OK (or for `also`, if that came), else the
+ * Ask and wait for the answer, which is the caller's to end with message_done() in any case. An
+ * ERROR is returned as its errno and text.
+ */
+int control_ask(int sock, const struct message *msg, struct message *ret, struct err *err);
+/*
+ * The same for an answer that is only a word: 0 for OK (or for `also`, if that came), else the
  * errno and text of the ERROR. *ret_status (may be NULL): the exit status that an ERROR names.
  */
 int control_call(int sock, const struct message *msg, enum message_type also, int *ret_status,

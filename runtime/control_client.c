@@ -56,8 +56,7 @@ int control_connect(int dirfd, unsigned timeout_ms)
 	return TAKE_FD(sock);
 }
 
-int control_call(int sock, const struct message *msg, enum message_type also, int *ret_status,
-		 struct err *err)
+int control_ask(int sock, const struct message *msg, struct message *ret, struct err *err)
 {
 	_cleanup_message_ struct message answer = { 0 };
 	int r;
@@ -69,12 +68,24 @@ int control_call(int sock, const struct message *msg, enum message_type also, in
 		return err_set(err, -ETIMEDOUT, "vrun-vmm does not answer");
 	if (r < 0)
 		return err_set(err, r, "vrun-vmm went away without an answer (%s)", strerrorname_np(-r));
-	if (answer.type == MESSAGE_OK || answer.type == also)
+	*ret = answer;
+	answer = (struct message){ 0 };
+	if (ret->type != MESSAGE_ERROR)
 		return 0;
-	if (answer.type != MESSAGE_ERROR)
-		return err_set(err, -EPROTO, "vrun-vmm gave an unexpected answer");
-	if (ret_status)
+	r = ret->number > 0 && ret->number < 4096 ? -ret->number : -EIO;
+	err_set(err, r, "%s", ret->text ? ret->text : strerror(-r));
+	return r;
+}
+
+int control_call(int sock, const struct message *msg, enum message_type also, int *ret_status,
+		 struct err *err)
+{
+	_cleanup_message_ struct message answer = { 0 };
+	int r = control_ask(sock, msg, &answer, err);
+
+	if (r < 0 && ret_status)
 		*ret_status = answer.status;
-	r = answer.number > 0 && answer.number < 4096 ? -answer.number : -EIO;
-	return err_set(err, r, "%s", answer.text ? answer.text : strerror(-r));
+	if (r < 0 || answer.type == MESSAGE_OK || answer.type == also)
+		return r;
+	return err_set(err, -EPROTO, "vrun-vmm gave an unexpected answer");
 }

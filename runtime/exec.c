@@ -7,11 +7,9 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "oci/spec.h"
-#include "runtime/control.h"
 #include "runtime/lookup.h"
 #include "runtime/message.h"
 #include "runtime/stdio.h"
-#include "runtime/store.h"
 
 #include <fcntl.h>
 #include <linux/close_range.h>
@@ -53,7 +51,8 @@ static int on_child_started(void *ctx, struct err *err)
 	return 0;
 }
 
-static _Noreturn void be_proxy(int sock, const struct exec_request *request, int console, int sync)
+static _Noreturn void be_proxy(const struct lookup *container, const struct exec_request *request,
+			       int console, int sync)
 {
 	struct err err = ERR_INIT;
 	int status;
@@ -62,7 +61,7 @@ static _Noreturn void be_proxy(int sock, const struct exec_request *request, int
 	setsid();
 	status = chdir("/") < 0 ? 1 : 0;
 	if (status == 0)
-		status = exec_proxy_run(sock, request->process, console, on_child_started, &sync, &err);
+		status = exec_proxy_run(container, request->process, console, on_child_started, &sync, &err);
 	if (err.code && sync >= 0)
 		message_send(sync, &(struct message){
 					   .type = MESSAGE_ERROR,
@@ -107,10 +106,11 @@ static void pass_signals_on(pid_t pid)
 		sigaction(signals[i], &action, NULL);
 }
 
-static int run_child(int take_sock, const struct exec_request *request, int take_console, struct err *err)
+static int run_child(const struct lookup *container, const struct exec_request *request, int take_console,
+		     struct err *err)
 {
 	_cleanup_message_ struct message msg = { 0 };
-	_cleanup_close_ int sock = take_sock, console = take_console, sync = -EBADF;
+	_cleanup_close_ int console = take_console, sync = -EBADF;
 	int pair[2], status, r;
 	pid_t pid;
 
@@ -125,11 +125,9 @@ static int run_child(int take_sock, const struct exec_request *request, int take
 	}
 	if (pid == 0) {
 		close_fd(sync);
-		be_proxy(sock, request, console, pair[1]);
+		be_proxy(container, request, console, pair[1]);
 	}
 	close_fd(pair[1]);
-	/* Only the child's end keeps the process in the guest alive. */
-	sock = close_fd(sock);
 	console = close_fd(console);
 
 	r = message_recv(sync, &msg);
@@ -156,7 +154,7 @@ static int run_child(int take_sock, const struct exec_request *request, int take
 
 int exec_run(const struct lookup *container, const struct exec_request *request, struct err *err)
 {
-	_cleanup_close_ int sock = -EBADF, console = -EBADF;
+	_cleanup_close_ int console = -EBADF;
 	bool terminal = request->process->terminal;
 	int r;
 
@@ -173,13 +171,8 @@ int exec_run(const struct lookup *container, const struct exec_request *request,
 		if (r < 0)
 			return r;
 	}
-	sock = control_connect(container->dir->fd, 0);
-	if (sock == -ECONNREFUSED || sock == -ENOENT)
-		return err_set(err, -ESRCH, "container not running");
-	if (sock < 0)
-		return err_set_errno(err, sock, "the container's vrun-vmm");
 	if (request->detach || request->console_socket)
-		return run_child(TAKE_FD(sock), request, TAKE_FD(console), err);
-	return exec_proxy_run(TAKE_FD(sock), request->process, -EBADF, on_foreground_started,
+		return run_child(container, request, TAKE_FD(console), err);
+	return exec_proxy_run(container, request->process, -EBADF, on_foreground_started,
 			      (void *)(uintptr_t)request->pid_file, err);
 }

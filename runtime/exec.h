@@ -35,11 +35,11 @@ int exec_run(const struct lookup *container, const struct exec_request *request,
 /* --- exec_proxy.c: what the process of the host does --- */
 
 /*
- * `take_sock`: a control connection. `take_console`: the console socket, or -EBADF: a terminal is then
- * relayed to our own. `started` is called once the guest's process runs; a negative result ends it.
- * Returns the exit status.
+ * Connects by itself, so that vrun-vmm sees the pid of who stands for the process.
+ * `take_console`: the console socket, or -EBADF: a terminal is then relayed to our own. `started` is
+ * called once the guest's process runs; a negative result ends it. Returns the exit status.
  */
-int exec_proxy_run(int take_sock, const struct oci_process *process, int take_console,
+int exec_proxy_run(const struct lookup *container, const struct oci_process *process, int take_console,
 		   int (*started)(void *ctx, struct err *err), void *ctx, struct err *err);
 
 #endif

@@ -7,6 +7,7 @@
 #include "base/fd.h"
 #include "base/loop.h"
 #include "oci/spec.h"
+#include "runtime/lookup.h"
 #include "runtime/message.h"
 #include "runtime/relay.h"
 #include "runtime/stdio.h"
@@ -184,11 +185,11 @@ static int set_up(struct proxy *p, const struct oci_process *process, int take_c
 	return send_request(p, process, TAKE_FD(console), err);
 }
 
-int exec_proxy_run(int take_sock, const struct oci_process *process, int take_console,
+int exec_proxy_run(const struct lookup *container, const struct oci_process *process, int take_console,
 		   int (*started)(void *ctx, struct err *err), void *ctx, struct err *err)
 {
+	_cleanup_close_ int console = take_console;
 	struct proxy p = {
-		.sock = take_sock,
 		.tty = -EBADF,
 		.started = started,
 		.ctx = ctx,
@@ -196,7 +197,10 @@ int exec_proxy_run(int take_sock, const struct oci_process *process, int take_co
 	};
 	int r;
 
-	r = set_up(&p, process, take_console, err);
+	p.sock = lookup_connect(container, 0, err);
+	if (p.sock < 0)
+		return 1;
+	r = set_up(&p, process, TAKE_FD(console), err);
 	if (r == 0)
 		r = loop_run(p.loop);
 	if (r < 0) {

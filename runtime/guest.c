@@ -42,6 +42,13 @@ struct guest_process {
 	void *ctx;
 };
 
+/* Somebody waits for PS_LIST; answers come in the order of the requests. */
+struct ps_request {
+	struct ps_request *next;
+	void (*fn)(void *ctx, const char *text);
+	void *ctx;
+};
+
 struct guest {
 	struct loop *loop;
 	struct loop_source *source;
@@ -54,6 +61,7 @@ struct guest {
 	uint32_t next_number;
 	struct guest_process *processes;
 	struct stream *streams;
+	struct ps_request *ps_requests;
 	struct err why; /* what the agent did wrong */
 };
 
@@ -281,6 +289,33 @@ static int on_log(const uint8_t *payload, size_t len)
 	return 0;
 }
 
+static int on_ps_list(struct guest *guest, const uint8_t *payload, size_t len)
+{
+	_cleanup_free_ struct ps_request *request = guest->ps_requests;
+	_cleanup_free_ char *text = NULL;
+	size_t start = 0;
+
+	if (!request)
+		return violation(guest, "a list of processes that nobody asked for");
+	guest->ps_requests = request->next;
+	text = malloc(len + 1);
+	if (!text)
+		return -ENOMEM;
+	/* Line by line: the line ends are the only control characters that may stay. */
+	while (start < len) {
+		const uint8_t *end = memchr(payload + start, '\n', len - start);
+		size_t line = end ? (size_t)(end - (payload + start)) : len - start;
+
+		text_from_guest(payload + start, line, text + start, line + 1);
+		start += line;
+		if (end)
+			text[start++] = '\n';
+	}
+	text[len] = '\0';
+	request->fn(request->ctx, text);
+	return 0;
+}
+
 static int on_frame(void *ctx, enum agent_msg type, uint32_t number, const uint8_t *payload, size_t len)
 {
 	struct guest *guest = ctx;
@@ -296,6 +331,8 @@ static int on_frame(void *ctx, enum agent_msg type, uint32_t number, const uint8
 		return violation(guest, "no HELLO");
 	if (type == AGENT_MSG_SYNCED)
 		return 0;
+	if (type == AGENT_MSG_PS_LIST)
+		return on_ps_list(guest, payload, len);
 	process = find_process(guest, number);
 	if (!process)
 		return violation(guest, "an unknown process");
@@ -351,6 +388,12 @@ void guest_free(struct guest *guest)
 	agent_link_free(guest->link);
 	while (guest->streams)
 		stream_unlink(guest->streams);
+	while (guest->ps_requests) {
+		struct ps_request *request = guest->ps_requests;
+
+		guest->ps_requests = request->next;
+		free(request);
+	}
 	while (guest->processes) {
 		struct guest_process *process = guest->processes;
 
@@ -457,6 +500,23 @@ int guest_exec(struct guest *guest, const char *text, size_t len, struct guest_s
 {
 	return add_process(guest, guest->next_number++, PROCESS_STARTING, AGENT_MSG_EXEC, text, len, stdio,
 			   ops, ctx, ret);
+}
+
+int guest_ps(struct guest *guest, void (*fn)(void *ctx, const char *text), void *ctx)
+{
+	struct ps_request **link = &guest->ps_requests;
+	int r;
+
+	while (*link)
+		link = &(*link)->next;
+	*link = malloc(sizeof(**link));
+	if (!*link)
+		return -ENOMEM;
+	**link = (struct ps_request){ .fn = fn, .ctx = ctx };
+	r = send_frame(guest, AGENT_MSG_PS, AGENT_INIT, NULL, 0);
+	if (r < 0)
+		free(TAKE_PTR(*link));
+	return r;
 }
 
 int guest_start(struct guest_process *process)

@@ -79,6 +79,12 @@ int guest_create(struct guest *guest, const char *text, size_t len, struct guest
 int guest_exec(struct guest *guest, const char *text, size_t len, struct guest_stdio *stdio,
 	       const struct guest_process_ops *ops, void *ctx, struct guest_process **ret);
 
+/*
+ * Ask for the container's processes: `fn` is called once with lines of "PID PPID UID SECONDS COMMAND",
+ * made harmless; not at all when the guest ends first.
+ */
+int guest_ps(struct guest *guest, void (*fn)(void *ctx, const char *text), void *ctx);
+
 int guest_start(struct guest_process *process);
 int guest_signal(struct guest_process *process, int signo, bool all);
 int guest_resize(struct guest_process *process, uint16_t rows, uint16_t cols);

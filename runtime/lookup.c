@@ -54,16 +54,23 @@ int lookup_spec(const struct lookup *lookup, struct oci_spec **ret, struct err *
 	return hooks_load(lookup->dir->fd, ret, err);
 }
 
-int lookup_call(const struct lookup *lookup, const struct message *msg, unsigned timeout_ms, struct err *err)
+int lookup_connect(const struct lookup *lookup, unsigned timeout_ms, struct err *err)
 {
-	_cleanup_close_ int sock = control_connect(lookup->dir->fd, timeout_ms);
+	int sock = control_connect(lookup->dir->fd, timeout_ms);
 
 	if (sock == -ECONNREFUSED || sock == -ENOENT)
 		return err_set(err, -ESRCH, "container not running");
 	if (sock < 0)
 		return err_set(err, sock, "the container's vrun-vmm can't be reached (%s)",
 			       strerrorname_np(-sock));
-	return control_call(sock, msg, MESSAGE_OK, NULL, err);
+	return sock;
+}
+
+int lookup_call(const struct lookup *lookup, const struct message *msg, unsigned timeout_ms, struct err *err)
+{
+	_cleanup_close_ int sock = lookup_connect(lookup, timeout_ms, err);
+
+	return sock < 0 ? sock : control_call(sock, msg, MESSAGE_OK, NULL, err);
 }
 
 int lookup_kill(const struct lookup *lookup, struct err *err)

@@ -36,6 +36,9 @@ void lookup_done(struct lookup *lookup);
 /* The spec that it was made from; freed by the caller. */
 int lookup_spec(const struct lookup *lookup, struct oci_spec **ret, struct err *err);
 
+/* A control connection. -ESRCH: "container not running". */
+int lookup_connect(const struct lookup *lookup, unsigned timeout_ms, struct err *err);
+
 /*
  * Ask its vrun-vmm, and wait for the OK. `timeout_ms` 0: for as long
  * as it takes. -ESRCH: "container not running". -ETIMEDOUT.

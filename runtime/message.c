@@ -12,13 +12,26 @@
 /* Room for a text of which each byte is escaped as \u00xx. */
 enum { PACKET_MAX = 6 * MESSAGE_TEXT_MAX + 1024 };
 
+/* clang-format off: one a line */
 static const char *const type_names[MESSAGE_TYPES] = {
-	[MESSAGE_LAUNCH] = "launch",   [MESSAGE_RELEASE] = "release", [MESSAGE_NET] = "net",
-	[MESSAGE_START] = "start",     [MESSAGE_KILL] = "kill",	      [MESSAGE_EXEC] = "exec",
-	[MESSAGE_PAUSE] = "pause",     [MESSAGE_RESUME] = "resume",   [MESSAGE_RESIZE] = "resize",
-	[MESSAGE_OK] = "ok",	       [MESSAGE_ERROR] = "error",     [MESSAGE_CREATED] = "created",
-	[MESSAGE_STARTED] = "started", [MESSAGE_EXITED] = "exited",   [MESSAGE_CONSOLE] = "console",
+	[MESSAGE_LAUNCH] = "launch",
+	[MESSAGE_RELEASE] = "release",
+	[MESSAGE_NET] = "net",
+	[MESSAGE_START] = "start",
+	[MESSAGE_KILL] = "kill",
+	[MESSAGE_EXEC] = "exec",
+	[MESSAGE_PAUSE] = "pause",
+	[MESSAGE_RESUME] = "resume",
+	[MESSAGE_RESIZE] = "resize",
+	[MESSAGE_PS] = "ps",
+	[MESSAGE_CONSOLE] = "console",
+	[MESSAGE_OK] = "ok",
+	[MESSAGE_ERROR] = "error",
+	[MESSAGE_CREATED] = "created",
+	[MESSAGE_STARTED] = "started",
+	[MESSAGE_EXITED] = "exited",
 };
+/* clang-format on */
 
 static void put_number(struct json_out *out, const char *key, int value)
 {

@@ -30,6 +30,7 @@ enum message_type {
 	MESSAGE_EXEC, /* control.h */
 	MESSAGE_PAUSE,
 	MESSAGE_RESUME,
+	MESSAGE_PS, /* flag: the guest's list too; OK brings exec's pids as text and the list's descriptor */
 	MESSAGE_RESIZE, /* rows, cols; on a connection that did EXEC: that process's terminal */
 	MESSAGE_CONSOLE, /* one descriptor: a stream socket that gets the guest's console */
 

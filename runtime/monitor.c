@@ -547,6 +547,7 @@ static void monitor_done(struct monitor *m)
 	monitor_console_free(m);
 	vmm_free(m->vmm);
 	monitor_exec_free_all(m);
+	monitor_ps_free_all(m);
 	guest_free(m->guest);
 	close_stdio(m);
 	monitor_net_done(m);

@@ -168,6 +168,26 @@ void monitor_exec_closed(struct monitor_exec *exec)
 	exec_free(exec);
 }
 
+void monitor_exec_pids(const struct monitor *m, char *buf, size_t size)
+{
+	size_t len = 0;
+
+	*buf = '\0';
+	for (const struct monitor_exec *exec = m->execs; exec; exec = exec->next) {
+		pid_t pid = exec->conn ? control_peer(exec->conn) : 0;
+		int n;
+
+		if (pid <= 0)
+			continue;
+		n = snprintf(buf + len, size - len, "%s%d", len ? " " : "", (int)pid);
+		if (n < 0 || (size_t)n >= size - len) {
+			buf[len] = '\0';
+			return;
+		}
+		len += (size_t)n;
+	}
+}
+
 void monitor_exec_free_all(struct monitor *m)
 {
 	while (m->execs)

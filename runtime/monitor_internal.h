@@ -15,6 +15,7 @@ struct loop;
 struct loop_source;
 struct monitor_console;
 struct monitor_exec;
+struct monitor_ps;
 struct vm_net;
 struct vm_spec;
 struct vmm;
@@ -42,6 +43,7 @@ struct monitor {
 	struct control_conn *starter; /* waits for the outcome of START */
 	struct monitor_exec *execs;
 	struct monitor_console *console; /* NULL: nobody looks */
+	struct monitor_ps *ps;
 
 	/* Interfaces that came and are not the machine's yet; then has_net, to give them back. */
 	struct vm_net *nets;
@@ -115,6 +117,14 @@ int monitor_exec_signal(struct monitor_exec *exec, int signo);
 int monitor_exec_resize(struct monitor_exec *exec, uint16_t rows, uint16_t cols);
 /* Its connection is gone. */
 void monitor_exec_closed(struct monitor_exec *exec);
+/* The host's pids of those who stand for them, with blanks between. */
+void monitor_exec_pids(const struct monitor *m, char *buf, size_t size);
 void monitor_exec_free_all(struct monitor *m);
+
+/* --- monitor_ps.c --- */
+
+int monitor_ps_start(struct monitor *m, struct control_conn *conn, bool list, struct err *err);
+void monitor_ps_closed(struct monitor *m, const struct control_conn *conn);
+void monitor_ps_free_all(struct monitor *m);
 
 #endif

@@ -114,6 +114,8 @@ static int on_request(void *ctx, struct control_conn *conn, struct message *msg,
 		return verb_pause(m, err);
 	case MESSAGE_RESUME:
 		return verb_resume(m, err);
+	case MESSAGE_PS:
+		return monitor_ps_start(m, conn, msg->flag, err);
 	case MESSAGE_RESIZE:
 		return verb_resize(m, conn, msg, err);
 	case MESSAGE_CONSOLE:
@@ -129,6 +131,7 @@ static void on_closed(void *ctx, struct control_conn *conn)
 
 	if (m->starter == conn)
 		m->starter = NULL;
+	monitor_ps_closed(m, conn);
 	if (control_data(conn))
 		monitor_exec_closed(control_data(conn));
 }

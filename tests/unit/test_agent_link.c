@@ -112,9 +112,10 @@ static void bad_headers_end_the_link(void **state)
 		uint32_t reserved2;
 	} cases[] = {
 		{ 0, 0, 0, 0 },
-		{ 0, 8, 0, 0 },
+		{ 0, 32, 0, 0 },
+		{ 1, AGENT_MSG_PS, 0, 0 },
 		{ 0, 63, 0, 0 },
-		{ 0, 71, 0, 0 },
+		{ 0, 128, 0, 0 },
 		{ 0, 65535, 0, 0 },
 		{ 0, AGENT_MSG_START, 1, 0 },
 		{ 0, AGENT_MSG_START, 0, 1 },

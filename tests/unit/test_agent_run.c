@@ -448,9 +448,37 @@ static void late_requests_are_dropped(void **state)
 	agent_host_end(&h);
 }
 
+static void processes_are_listed_by_the_containers_numbers(void **state)
+{
+	struct agent_host_frame frame;
+	struct agent_host h;
+	char text[4096];
+
+	(void)state;
+	agent_host_begin(&h);
+	/* Before there is a container, the list is empty. */
+	agent_host_send(&h, AGENT_MSG_PS, 0, NULL, 0);
+	agent_host_expect(&h, AGENT_MSG_PS_LIST, 0, &frame);
+	assert_int_equal(frame.len, 0);
+	agent_host_create(
+		&h, &(struct agent_host_config){ .args = "[\"sh\",\"-c\",\"sleep 1000 & echo up; wait\"]" },
+		WANT_STDOUT, true);
+	agent_host_expect(&h, AGENT_MSG_STARTED, 0, &frame);
+	agent_host_read_until(h.stream[1], "up");
+	agent_host_send(&h, AGENT_MSG_PS, 0, NULL, 0);
+	agent_host_expect(&h, AGENT_MSG_PS_LIST, 0, &frame);
+	snprintf(text, sizeof(text), "%.*s", (int)frame.len, (const char *)frame.payload);
+	assert_ptr_equal(strstr(text, "1 0 0 0 sh -c sleep 1000 & echo up; wait\n"), text);
+	assert_non_null(strstr(text, "\n2 1 0 0 sleep 1000\n"));
+	agent_host_signal(&h, 0, SIGKILL, false);
+	agent_host_expect_exited(&h, 0, 0, SIGKILL);
+	agent_host_end(&h);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(processes_are_listed_by_the_containers_numbers),
 		cmocka_unit_test(output_comes_before_exited),
 		cmocka_unit_test(exit_status_is_passed_on),
 		cmocka_unit_test(signal_ends_the_process),

@@ -28,7 +28,7 @@ struct fixture {
 	} ports[PORTS];
 	unsigned n_ports;
 
-	unsigned hello, lost, created, started, failed, ended;
+	unsigned hello, lost, created, started, failed, ended, listed;
 	int status, error;
 	char text[ERR_TEXT_MAX];
 };
@@ -428,6 +428,43 @@ static void a_status_that_cant_be(void **state)
 	break_protocol(*state, "an exit status that can't be");
 }
 
+static void keep_list(void *ctx, const char *text)
+{
+	struct fixture *f = ctx;
+
+	f->listed++;
+	snprintf(f->text, sizeof(f->text), "%s", text);
+}
+
+static void lists_of_processes_come_in_order_and_harmless(void **state)
+{
+	static const char list[] = "1 0 0 5 sh -c \x1b[2J\n2 1 0 0 gr\xc3\xbc\xc3\n\xff\0cut";
+	struct fixture *f = *state;
+	uint32_t process;
+	char buf[64];
+
+	say_hello(f);
+	assert_int_equal(guest_ps(f->guest, keep_list, f), 0);
+	assert_int_equal(guest_ps(f->guest, keep_list, f), 0);
+	assert_int_equal(hear(f, &process, buf, sizeof(buf)), AGENT_MSG_PS);
+	say(f, AGENT_MSG_PS_LIST, 0, list, sizeof(list) - 1);
+	assert_int_equal(f->listed, 1);
+	assert_string_equal(f->text, "1 0 0 5 sh -c ?[2J\n2 1 0 0 gr\xc3\xbc?\n??cut");
+	say(f, AGENT_MSG_PS_LIST, 0, NULL, 0);
+	assert_int_equal(f->listed, 2);
+	assert_string_equal(f->text, "");
+	/* One request that is never answered must not leak. */
+	assert_int_equal(guest_ps(f->guest, keep_list, f), 0);
+}
+
+static void a_list_that_nobody_asked_for(void **state)
+{
+	create(*state);
+	say_hello(*state);
+	say(*state, AGENT_MSG_PS_LIST, 0, "x", 1);
+	break_protocol(*state, "nobody asked for");
+}
+
 static void a_size_that_does_not_fit(void **state)
 {
 	create(*state);
@@ -466,6 +503,8 @@ int main(void)
 		TEST(failed_after_started),
 		TEST(exited_twice),
 		TEST(a_status_that_cant_be),
+		TEST(lists_of_processes_come_in_order_and_harmless),
+		TEST(a_list_that_nobody_asked_for),
 		TEST(a_size_that_does_not_fit),
 		TEST(the_agent_hangs_up),
 	};
