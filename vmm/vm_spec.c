@@ -225,7 +225,7 @@ static int take_taps(const struct json *node, struct vm_net *net, struct err *er
 
 static int parse_net(const struct json *node, struct vm_net *net, struct err *err)
 {
-	static const char *const keys[] = { "name", "mac", "mtu", "taps" };
+	static const char *const keys[] = { "name", "mac", "mtu", "taps", "inProcess" };
 	uint64_t mtu = VM_NET_MTU_DEFAULT;
 	int r;
 
@@ -235,7 +235,8 @@ static int parse_net(const struct json *node, struct vm_net *net, struct err *er
 	if ((r = check_keys(node, keys, ARRAY_SIZE(keys), err)) < 0 ||
 	    (r = take_string(node, "name", &net->name, err)) < 0 || (r = take_mac(node, net->mac, err)) < 0 ||
 	    (r = take_u64(node, "mtu", UINT_MAX, &mtu, err)) < 0 ||
-	    (r = take_taps(json_get(node, "taps"), net, err)) < 0)
+	    (r = take_taps(json_get(node, "taps"), net, err)) < 0 ||
+	    (r = take_bool(node, "inProcess", &net->in_process, err)) < 0)
 		return r;
 	net->mtu = (unsigned)mtu;
 	return 0;
@@ -368,6 +369,7 @@ static void put_nets(struct json_out *out, const struct vm_spec *spec)
 		for (unsigned k = 0; k < net->n_pairs && k < VM_NET_PAIRS_MAX; k++)
 			json_out_i64(out, net->tap_fds[k]);
 		json_out_array_end(out);
+		put_bool(out, "inProcess", net->in_process);
 		json_out_object_end(out);
 	}
 	json_out_array_end(out);

@@ -51,6 +51,7 @@ struct vm_net {
 	 */
 	int tap_fds[VM_NET_PAIRS_MAX];
 	unsigned n_pairs;
+	bool in_process; /* don't let the host's kernel serve it (vhost-net) */
 };
 #define VM_MEMORY_MIN (64ULL << 20)
 #define VM_MEMORY_DEFAULT (512ULL << 20) /* only what is used costs the host */

@@ -176,7 +176,13 @@ static void close_taps(const struct vm_spec *spec, size_t first)
 
 static int make_net(struct vmm *vmm, const struct vm_net *net, struct err *err)
 {
-	struct vnet_config config = { .tag = net->name, .mtu = (uint16_t)net->mtu, .n_pairs = net->n_pairs };
+	struct vnet_config config = {
+		.tag = net->name,
+		.mtu = (uint16_t)net->mtu,
+		.n_pairs = net->n_pairs,
+		/* Not with vhost-user, whose front-end changes a running queue's call descriptor. */
+		.vhost = vmm->spec->engine == VM_ENGINE_KVM && !net->in_process,
+	};
 	struct vdev *dev;
 	int r;
 

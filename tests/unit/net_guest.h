@@ -46,7 +46,8 @@ void net_delete(const char *name);
 
 /* A device of `pairs` pairs over a tap that is up, hosted with rings of `size`; then net_start(). */
 void net_make(unsigned pairs, uint16_t size, uint64_t features);
-/* The same, from virtio_net_new(). */
+/* The same; with vhost-net where there is one. */
+void net_make_vhost(unsigned pairs, uint16_t size, uint64_t features);
 void net_start(void);
 void net_done(void);
 /* Let the loop handle what is there. */

@@ -51,6 +51,7 @@ static void expect_received(size_t len, unsigned seed)
 	net_fill(sent, len, seed);
 	assert_int_equal(net_receive(0, &hdr, got), len);
 	assert_memory_equal(got, sent, len);
+	assert_int_equal(get_le16(&hdr.num_buffers), net_buffers_used);
 	assert_int_equal(hdr.flags, 0);
 	assert_int_equal(hdr.gso_type, VIRTIO_NET_HDR_GSO_NONE);
 }

@@ -7,7 +7,9 @@
 #include "base/err.h"
 #include "base/loop.h"
 #include "tests/unit/net_guest.h"
+#include "vmm/virtio/net_tap.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/if_tun.h>
 #include <net/if.h>
@@ -147,6 +149,42 @@ static void the_config_space_describes_the_device(void **state)
 	for (unsigned bit = VIRTIO_NET_F_HOST_TSO4; bit <= VIRTIO_NET_F_HOST_ECN; bit++)
 		assert_true(net.dev->features & F(bit));
 	assert_false(net.dev->features & F(VIRTIO_NET_F_CTRL_RX));
+}
+
+static void the_tap_s_counters_are_seen_from_the_guest(void **state)
+{
+	struct vnet_stats stats = { 0 };
+	struct virtio_net_hdr_v1 hdr;
+	int counters = open("/proc/self/net/dev", O_RDONLY | O_CLOEXEC);
+	int other = net_open_tap("tap", IFF_TAP | IFF_VNET_HDR); /* a name that begins ours */
+	int none = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	(void)state;
+	net_start();
+	net_add_buffers(0, 4, 2000, 1);
+	net_fill(sent, 300, 1);
+	net_host_send(NULL, sent, 300);
+	net_host_send(NULL, sent, 200);
+	net_turn();
+	assert_int_equal(net_receive(0, &hdr, got), 300);
+	net_transmit(0, NULL, sent, 150);
+	assert_int_equal(net_tap_counters(other, counters, &stats), 0);
+	assert_int_equal(stats.rx_packets + stats.tx_packets, 0);
+	close(other);
+	other = net_open_tap(net.name, IFF_TAP | IFF_VNET_HDR | IFF_MULTI_QUEUE);
+	for (unsigned i = 0; i < 2; i++) {
+		/* Again and again, each time from the beginning. */
+		assert_int_equal(net_tap_counters(other, counters, &stats), 0);
+		assert_int_equal(stats.rx_packets, 2);
+		assert_int_equal(stats.rx_bytes, 500);
+		assert_int_equal(stats.tx_packets, 1);
+		assert_int_equal(stats.tx_bytes, 150);
+	}
+	assert_int_equal(net_tap_counters(other, none, &stats), -ENOENT);
+	assert_int_equal(net_tap_counters(none, counters, &stats), -ENOTTY);
+	close(other);
+	close(none);
+	close(counters);
 }
 
 /* --- Control --- */
@@ -597,6 +635,7 @@ int main(void)
 		ALONE(values_out_of_range_are_refused),
 		ALONE(the_tap_is_made_ready),
 		TEST(the_config_space_describes_the_device, two),
+		TEST(the_tap_s_counters_are_seen_from_the_guest, two),
 		TEST(unknown_commands_are_refused, all),
 		TEST(unknown_commands_are_refused, three),
 		TEST(an_address_can_be_set, all),

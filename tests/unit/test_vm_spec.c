@@ -64,7 +64,8 @@ static void every_field_survives_a_round_trip(void **state)
 		  .mac = { 0xfe, 0, 0, 0, 0, 0 },
 		  .mtu = VM_NET_MTU_MIN,
 		  .tap_fds = { 10 },
-		  .n_pairs = 1 },
+		  .n_pairs = 1,
+		  .in_process = true },
 	};
 	const struct vm_spec spec = {
 		.id = (char *)"abc",
@@ -117,6 +118,7 @@ static void every_field_survives_a_round_trip(void **state)
 		assert_memory_equal(copy->nets[i].mac, nets[i].mac, VM_MAC_LEN);
 		assert_int_equal(copy->nets[i].mtu, nets[i].mtu);
 		assert_int_equal(copy->nets[i].n_pairs, nets[i].n_pairs);
+		assert_int_equal(copy->nets[i].in_process, nets[i].in_process);
 		assert_memory_equal(copy->nets[i].tap_fds, nets[i].tap_fds, sizeof(nets[i].tap_fds));
 	}
 	assert_int_equal(vm_spec_write(copy, &again, &len), 0);

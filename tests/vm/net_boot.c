@@ -131,6 +131,7 @@ int main(int argc, char **argv)
 		eth0.tap_fds[i] = open_tap(argv[4], eth0.n_pairs);
 	if (getenv("NET_BOOT_MTU"))
 		eth0.mtu = (unsigned)atoi(getenv("NET_BOOT_MTU"));
+	eth0.in_process = getenv("NET_BOOT_IN_PROCESS") != NULL;
 	spec.cpus = (unsigned)atoi(argv[6]);
 	spec.cmdline = argc > 7 ? argv[7] : NULL;
 

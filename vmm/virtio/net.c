@@ -24,6 +24,10 @@
  * wake-up that only frames of this one tap's socket give, and would stand in the
  * way of frames that are too old by then. A wire does the same.
  *
+ * With vhost-net the kernel does both, and looks at the rings as hard as we do. A
+ * pair is given to it at the start and taken back at the stop; the tap's queues, its
+ * offloads and the control queue stay here.
+ *
  * Filters are not offered (VIRTIO_NET_F_CTRL_RX): the guest's kernel looks at the
  * addresses anyway, and each change of its lists would cost it a wait for us.
  */
@@ -32,13 +36,17 @@
 #include "base/cleanup.h"
 #include "base/endian.h"
 #include "base/err.h"
+#include "base/log.h"
 #include "base/loop.h"
 #include "vmm/virtio/net_internal.h"
 #include "vmm/virtio/net_tap.h"
+#include "vmm/virtio/net_vhost.h"
 
+#include <fcntl.h>
 #include <linux/virtio_ids.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 
 enum {
 	PCI_CLASS = 0x020000, /* network controller, Ethernet */
@@ -174,10 +182,25 @@ static void kick(struct vdev *dev, unsigned q)
 		virtqueue_kicks_off(&dev->vqs[q]);
 }
 
+static void stop_vhost(struct virtio_net *net)
+{
+	loop_remove(TAKE_PTR(net->err_watch));
+	loop_remove(TAKE_PTR(net->control_watch));
+	for (unsigned i = 0; i < net->n_pairs; i++) {
+		struct vnet_pair *pair = &net->pairs[i];
+
+		if (pair->vhost_runs)
+			net_vhost_stop(pair->vhost, &net->dev.vqs[2 * i]);
+		pair->vhost_runs = false;
+	}
+}
+
 static void stop(struct vdev *dev)
 {
 	struct virtio_net *net = from_vdev(dev);
 
+	if (net->vhost)
+		stop_vhost(net);
 	loop_remove(TAKE_PTR(net->turn));
 	net->control_more = false;
 	for (unsigned i = 0; i < net->n_pairs; i++) {
@@ -223,10 +246,74 @@ static int prepare_tap(struct virtio_net *net)
 	return r;
 }
 
+static void on_vhost_error(void *ctx, int fd, uint32_t events)
+{
+	struct virtio_net *net = ctx;
+	uint64_t count;
+
+	(void)events;
+	if (read(fd, &count, sizeof(count)) != sizeof(count))
+		return;
+	stop_vhost(net);
+	vdev_fail(&net->dev, "vhost-net found a broken ring");
+}
+
+static void on_control(void *ctx, int fd, uint32_t events)
+{
+	struct virtio_net *net = ctx;
+	uint64_t count;
+
+	(void)events;
+	if (read(fd, &count, sizeof(count)) == sizeof(count) && vnet_live(net))
+		vnet_control(net, &net->dev.vqs[2 * pairs_in_use(net)]);
+}
+
+static int start_vhost(struct virtio_net *net)
+{
+	struct vdev *dev = &net->dev;
+	unsigned n = pairs_in_use(net);
+	struct virtqueue *control = &dev->vqs[2 * n];
+	uint64_t count;
+	int r;
+
+	/* What an earlier driver's rings had left in it. */
+	while (read(net->err_fd, &count, sizeof(count)) > 0)
+		;
+	r = loop_add_fd(dev->loop, net->err_fd, EPOLLIN, on_vhost_error, net, &net->err_watch);
+	for (unsigned i = 0; i < n && r >= 0; i++) {
+		struct vnet_pair *pair = &net->pairs[i];
+
+		pair->vhost_runs = true;
+		r = net_vhost_start(pair->vhost, &dev->vqs[2 * i], dev->acked, pair->tap, net->err_fd);
+	}
+	if (r < 0 || !control->enabled || control->kick_fd < 0)
+		return r;
+	/* Commands may wait already, as for the first kick that a device without own_kicks gets. */
+	net->control_more = true;
+	vnet_schedule(net);
+	return loop_add_fd(dev->loop, control->kick_fd, EPOLLIN, on_control, net, &net->control_watch);
+}
+
+static int watch_taps(struct virtio_net *net)
+{
+	unsigned n = pairs_in_use(net);
+
+	for (unsigned i = 0; i < n; i++) {
+		struct vnet_pair *pair = &net->pairs[i];
+		int r;
+
+		if (!net->dev.vqs[2 * i].enabled)
+			continue;
+		r = loop_add_fd(net->dev.loop, pair->tap, EPOLLIN | EPOLLET, on_tap, pair, &pair->watch);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
 static int start(struct vdev *dev)
 {
 	struct virtio_net *net = from_vdev(dev);
-	unsigned n = pairs_in_use(net);
 	int r;
 
 	r = prepare_tap(net);
@@ -239,24 +326,19 @@ static int start(struct vdev *dev)
 	if (r < 0)
 		return r;
 	loop_set_events(net->turn, 0);
-	for (unsigned i = 0; i < n; i++) {
-		struct vnet_pair *pair = &net->pairs[i];
-
-		if (!dev->vqs[2 * i].enabled)
-			continue;
-		r = loop_add_fd(dev->loop, pair->tap, EPOLLIN | EPOLLET, on_tap, pair, &pair->watch);
-		if (r < 0)
-			return r;
-	}
-	return 0;
+	return net->vhost ? start_vhost(net) : watch_taps(net);
 }
 
 static void net_free(struct vdev *dev)
 {
 	struct virtio_net *net = from_vdev(dev);
 
-	for (unsigned i = 0; i < net->n_pairs; i++)
+	for (unsigned i = 0; i < net->n_pairs; i++) {
+		close_fd(net->pairs[i].vhost);
 		close_fd(net->pairs[i].tap);
+	}
+	close_fd(net->err_fd);
+	close_fd(net->counters_fd);
 	vdev_done(dev);
 	free(net);
 }
@@ -271,7 +353,43 @@ static const struct vdev_ops ops = {
 	.free = net_free,
 };
 
+static const struct vdev_ops vhost_ops = {
+	.name = "virtio-net",
+	.type = VIRTIO_ID_NET,
+	.pci_class = PCI_CLASS,
+	.start = start,
+	.stop = stop,
+	.kick = kick,
+	.own_kicks = true,
+	.free = net_free,
+};
+
 /* --- Making it --- */
+
+/* All that vhost-net needs, or none of it. Without it we serve the device ourselves: no error. */
+static void open_vhost(struct virtio_net *net)
+{
+	unsigned n;
+
+	net->err_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	net->counters_fd = open("/proc/self/net/dev", O_RDONLY | O_CLOEXEC);
+	for (n = 0; n < net->n_pairs && net->err_fd >= 0; n++) {
+		int fd = net_vhost_open();
+
+		if (fd < 0) {
+			log_debug("%s: no vhost-net: %s", net->dev.tag, strerror(-fd));
+			break;
+		}
+		net->pairs[n].vhost = fd;
+	}
+	net->vhost = n == net->n_pairs;
+	if (net->vhost) {
+		net->dev.ops = &vhost_ops;
+		return;
+	}
+	while (n-- > 0)
+		net->pairs[n].vhost = close_fd(net->pairs[n].vhost);
+}
 
 static int check_config(const struct vnet_config *config, struct err *err)
 {
@@ -339,12 +457,25 @@ int virtio_net_new(struct loop *loop, const struct vnet_config *config, struct v
 		pair->index = i;
 		pair->tap = config->take_tap_fds[i];
 		pair->attached = true;
+		pair->vhost = -EBADF;
 	}
+	net->err_fd = net->counters_fd = -EBADF;
+	if (config->vhost)
+		open_vhost(net);
 	*ret = &net->dev;
 	return 0;
 }
 
+bool virtio_net_has_vhost(const struct vdev *dev)
+{
+	return ((const struct virtio_net *)((const char *)dev - offsetof(struct virtio_net, dev)))->vhost;
+}
+
 void virtio_net_stats(const struct vdev *dev, struct vnet_stats *ret)
 {
-	*ret = ((const struct virtio_net *)((const char *)dev - offsetof(struct virtio_net, dev)))->stats;
+	const struct virtio_net *net =
+		(const struct virtio_net *)((const char *)dev - offsetof(struct virtio_net, dev));
+
+	if (!net->vhost || net_tap_counters(net->pairs[0].tap, net->counters_fd, ret) < 0)
+		*ret = net->stats;
 }

@@ -7,12 +7,16 @@
  * offloads pass through to the host's kernel, which checks each header. Mergeable
  * receive buffers, several queue pairs, a control queue.
  *
+ * Where it is asked for and the host has /dev/vhost-net, the host's kernel does all
+ * that, and only the control queue is served here.
+ *
  * Threads: all in the loop's thread; bounded work per turn, so that vsock and
- * the console are not starved.
+ * the console are not starved. vhost-net has kernel threads of its own.
  */
 #ifndef VRUN_VMM_VIRTIO_NET_H
 #define VRUN_VMM_VIRTIO_NET_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct err;
@@ -32,14 +36,22 @@ struct vnet_config {
 	 */
 	int take_tap_fds[VNET_PAIRS_MAX];
 	unsigned n_pairs;
+	/*
+	 * Use vhost-net when it can be opened. The device's host must keep each queue's kick and call
+	 * descriptors as they are while the device runs, as virtio-pci does and vhost-user doesn't.
+	 */
+	bool vhost;
 };
 
+/* With vhost-net these are the tap's own counters, which begin with the tap. */
 struct vnet_stats {
 	uint64_t rx_packets, rx_bytes, rx_dropped; /* into the guest */
 	uint64_t tx_packets, tx_bytes, tx_dropped; /* out of the guest */
 };
 
 int virtio_net_new(struct loop *loop, const struct vnet_config *config, struct vdev **ret, struct err *err);
+/* True when the host's kernel serves it. */
+bool virtio_net_has_vhost(const struct vdev *dev);
 void virtio_net_stats(const struct vdev *dev, struct vnet_stats *ret);
 
 #endif

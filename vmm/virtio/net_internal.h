@@ -67,6 +67,8 @@ struct vnet_pair {
 	bool tap_ready; /* there may be frames to read; the tap tells once until it is read empty */
 	bool rx_more, tx_more; /* work for the next turn */
 	struct loop_source *watch; /* of the tap, edge-triggered */
+	int vhost; /* -EBADF: served here */
+	bool vhost_runs;
 	struct vnet_rx rx;
 };
 
@@ -79,6 +81,10 @@ struct virtio_net {
 	struct loop_source *turn; /* deferred; enabled while there is work */
 	struct vnet_stats stats;
 	struct vq_chain chain; /* scratch */
+	bool vhost; /* the pairs are served by the kernel, and these exist: */
+	int err_fd; /* eventfd: it found a broken ring */
+	int counters_fd; /* /proc/net/dev of the tap's network namespace */
+	struct loop_source *err_watch, *control_watch;
 	unsigned n_pairs;
 	struct vnet_pair pairs[];
 };

@@ -5,10 +5,13 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/fd.h"
+#include "vmm/virtio/net.h"
 
+#include <inttypes.h>
 #include <linux/if_tun.h>
 #include <linux/virtio_net.h>
 #include <net/if.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 
@@ -107,4 +110,44 @@ int net_tap_attach(int fd, bool on)
 	struct ifreq ifr = { .ifr_flags = on ? IFF_ATTACH_QUEUE : IFF_DETACH_QUEUE };
 
 	return ioctl(fd, TUNSETQUEUE, &ifr) < 0 ? -errno : 0;
+}
+
+/* "  tap0: 1 2 …": the line of `name` in /proc/net/dev, behind the colon. */
+static const char *find_line(const char *text, const char *name)
+{
+	size_t len = strlen(name);
+
+	for (const char *line = text; line; line = strchr(line, '\n')) {
+		line += strspn(line, " \n");
+		if (strncmp(line, name, len) == 0 && line[len] == ':')
+			return line + len + 1;
+	}
+	return NULL;
+}
+
+int net_tap_counters(int fd, int counters_fd, struct vnet_stats *ret)
+{
+	struct vnet_stats s = { 0 };
+	struct ifreq ifr;
+	char text[16384], name[IFNAMSIZ + 1] = "";
+	const char *line;
+	ssize_t n;
+
+	if (ioctl(fd, TUNGETIFF, &ifr) < 0)
+		return -errno;
+	memcpy(name, ifr.ifr_name, IFNAMSIZ);
+	n = pread(counters_fd, text, sizeof(text) - 1, 0);
+	if (n < 0)
+		return -errno;
+	text[n] = '\0';
+	line = find_line(text, name);
+	/* proc(5): bytes packets errs drop fifo frame compressed multicast, received and sent; the tap's, not the guest's */
+	if (!line ||
+	    sscanf(line,
+		   "%" SCNu64 " %" SCNu64 " %*u %" SCNu64 " %*u %*u %*u %*u %" SCNu64 " %" SCNu64
+		   " %*u %" SCNu64,
+		   &s.tx_bytes, &s.tx_packets, &s.tx_dropped, &s.rx_bytes, &s.rx_packets, &s.rx_dropped) != 6)
+		return -ENOENT;
+	*ret = s;
+	return 0;
 }

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 struct err;
+struct vnet_stats;
 
 /*
  * Check that `fds` are queues of one tap with vnet headers, make them non-blocking and
@@ -28,6 +29,12 @@ uint64_t net_tap_features(int fd);
  * requirements (virtio 1.2 §5.1.3.1) are missing, are left out.
  */
 int net_tap_set_offloads(int fd, uint64_t features);
+
+/*
+ * The tap's counters, seen from the guest, from `counters_fd`: /proc/net/dev, opened in the
+ * network namespace of the tap. -ENOENT when it isn't there.
+ */
+int net_tap_counters(int fd, int counters_fd, struct vnet_stats *ret);
 
 /* Attach or detach one queue of a multi-queue tap. */
 int net_tap_attach(int fd, bool on);

@@ -111,6 +111,14 @@ int virtqueue_start(struct virtqueue *vq)
 	return 0;
 }
 
+void virtqueue_resume_at(struct virtqueue *vq, uint16_t next_avail)
+{
+	vq->next_avail = next_avail;
+	if (vq->used)
+		vq->next_used = load_u16(vq->used, RING_IDX, memory_order_relaxed);
+	vq->signalled_valid = false;
+}
+
 /* How many chains wait, or -EPROTO. */
 static int count_available(struct virtqueue *vq)
 {

@@ -78,6 +78,9 @@ void virtqueue_reset(struct virtqueue *vq);
  */
 int virtqueue_start(struct virtqueue *vq);
 
+/* Another owner (the host's kernel) has served the queue meanwhile: go on at `next_avail`, and after what it used. */
+void virtqueue_resume_at(struct virtqueue *vq, uint16_t next_avail);
+
 /*
  * 1: *chain filled; 0: nothing available, and the driver will kick unless kicks are
  * off; -EPROTO: the ring is broken. A buffer of no bytes adds no iovec.
