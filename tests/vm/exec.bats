@@ -53,7 +53,7 @@ J
 
 @test "signals sent to exec's process reach the guest's" {
 	setup_container
-	vrun exec c1 sh -c 'trap "echo got; exit 6" TERM; echo up; while :; do sleep 0.1; done' >"$work/eo" 2>&1 &
+	"$VRUN_TEST_BIN/vrun" --root "$state" exec c1 sh -c 'trap "echo got; exit 6" TERM; echo up; while :; do sleep 0.1; done' >"$work/eo" 2>&1 &
 	local pid=$! i
 	for i in $(seq 200); do grep -q up "$work/eo" && break; sleep 0.1; done
 	kill -TERM $pid
