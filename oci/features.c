@@ -108,7 +108,7 @@ static const char *const seccomp_flags[] = {
 static const char *const unsafe_annotations[] = { "org.vrun.", NULL };
 
 /* By runtime/cgroup*.c. */
-enum { FEATURE_CGROUP = false, FEATURE_CGROUP_SYSTEMD = false };
+enum { FEATURE_CGROUP = true, FEATURE_CGROUP_SYSTEMD = true };
 
 static void put_list(struct json_out *out, const char *key, const char *const *values)
 {

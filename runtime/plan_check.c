@@ -41,6 +41,8 @@ static int check_process(const struct oci_process *process)
 		log_info("process.apparmorProfile: ignored, the guest has no AppArmor policy");
 	if (process->selinux_label)
 		log_info("process.selinuxLabel: ignored, the guest has no SELinux policy");
+	if (process->exec_cpu_affinity.n)
+		log_info("process.execCPUAffinity: ignored");
 	return 0;
 }
 

@@ -113,6 +113,7 @@ caps_of() { # NAMES...: as JSON
 		{ destination: "/shared", type: "bind", source: $d, options: ["bind", "shared"] },
 		{ destination: "/slave", type: "bind", source: $d, options: ["bind", "rslave"] },
 		{ destination: "/private", type: "bind", source: $d, options: ["bind", "rprivate"] },
+		{ destination: "/zero", type: "bind", source: "/dev/zero", options: ["bind"] },
 		{ destination: "/unb", type: "bind", source: $d, options: ["bind", "unbindable"] }
 	]' --arg d "$work/dir" --arg f "$work/one"
 	run_script '
@@ -123,10 +124,12 @@ caps_of() { # NAMES...: as JSON
 		touch /rro/n 2>/dev/null || echo "rro readonly"
 		/ro/true 2>&1 | grep -q denied && echo "ro noexec"
 		touch /rw/made && echo "rw writable"
+		stat -c "zero %F %t,%T" /zero; head -c 3 /zero | wc -c
 		mkdir /b && mount --bind /unb /b 2>/dev/null || echo "not bindable"
 	'
 	[ "$status" = 0 ]
 	has "file one" "inner one" "inner writable" "file readonly" "rro readonly" "ro noexec" "rw writable" "not bindable"
+	has "zero character special file 1,5" 3
 	has "/ro ro,nosuid,nodev,noexec,relatime" "/rw rw,noatime" "/rro ro,nosuid,relatime" "/shared rw,relatime shared"
 	has "/private rw,relatime" "/unb rw,relatime unbindable"
 	[ -e "$work/dir/made" ] && [ "$(cat "$work/one")" = changed ] && [ "$(cat "$work/dir/file")" = data ]

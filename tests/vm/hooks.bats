@@ -20,6 +20,7 @@ status=\$(jq -r .status "$work/state.\$1")
 pid=\$(jq -r .pid "$work/state.\$1")
 comm=\$([ "\$pid" = 0 ] || cat /proc/\$pid/comm)
 echo "\$1 \$status \$comm \$ONLY \$(pwd)" >>"$work/log"
+[ "\$pid" = 0 ] || readlink /proc/\$pid/ns/net /proc/self/ns/net >"$work/net.\$1"
 [ "\$1" != "$1" ] || { echo "this hook fails" >&2; echo "it says so"; exit 3; }
 E
 	chmod 755 "$work/hook"
@@ -58,6 +59,13 @@ E
 		[ "$(jq -r '.id + " " + .bundle + " " + .annotations["a.b"] + " " + .ociVersion' "$work/state.$f")" = "t$BATS_TEST_NUMBER $b c 1.2.0" ]
 	done
 	[ "$(jq .pid "$work/state.poststop")" = 0 ]
+	# the container's network namespace is that of the pid; createContainer runs in it, createRuntime does not
+	local host ns
+	host=$(readlink /proc/self/ns/net)
+	ns=$(head -n 1 "$work/net.createRuntime")
+	[ "$ns" != "$host" ]
+	[ "$(cat "$work/net.createRuntime")" = "$ns"$'\n'"$host" ]
+	[ "$(cat "$work/net.createContainer")" = "$ns"$'\n'"$ns" ]
 	# in the guest, with the container's own pid and without our own annotations
 	local guest=$bundle/rootfs/guest-state
 	[ "$(jq -r '.id + " " + .bundle + " " + .status + " " + (.pid | tostring) + " " + (.annotations | tostring)' "$guest")" = "t$BATS_TEST_NUMBER $b created 1 {\"a.b\":\"c\"}" ]
