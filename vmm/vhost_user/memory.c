@@ -36,7 +36,7 @@ static int page_size(int fd, uint64_t *ret)
 int vu_memory_map(const struct vu_region *region, int fd, bool sealed, struct guest_mem_region *ret,
 		  const char **ret_why)
 {
-	uint64_t last, file_end, map_end, map_start, page;
+	uint64_t last, file_end, map_end, map_start, page = 0;
 	struct stat st;
 	void *map;
 	int r;
