@@ -82,7 +82,7 @@ vrun() {
 
 # vrun_run [OPTIONS...]: the test's bundle in the foreground, on the engine under test.
 vrun_run() {
-	timeout -k 5 60 "$VRUN_TEST_BIN/vrun" --root "$state" run --engine "$VRUN_TEST_ENGINE" "$@" "$bundle" "t$BATS_TEST_NUMBER"
+	timeout -k 5 170 "$VRUN_TEST_BIN/vrun" --root "$state" run --engine "$VRUN_TEST_ENGINE" "$@" "$bundle" "t$BATS_TEST_NUMBER"
 }
 
 # in_vm COMMAND-LINE: run a shell command line in a container.
