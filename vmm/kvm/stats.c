@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
+#include <unistd.h>
 
 enum { STAT_NAME_MAX = 64, STATS_FILE_MAX = 32 << 10 };
 
@@ -74,9 +74,8 @@ struct stats_file {
 	size_t len;
 };
 
-static bool read_stats(int vcpu_fd, struct stats_file *file)
+static bool read_stats(int fd, struct stats_file *file)
 {
-	_cleanup_close_ int fd = ioctl(vcpu_fd, KVM_GET_STATS_FD, NULL);
 	ssize_t n;
 
 	if (fd < 0)
@@ -123,7 +122,7 @@ static void put_kvms(struct lines *lines, const struct kvm_vcpus *set)
 	if (!files)
 		return;
 	for (unsigned i = 0; i < set->n; i++)
-		if (!read_stats(set->vcpu[i].fd, &files[i]))
+		if (!read_stats(set->vcpu[i].stats_fd, &files[i]))
 			return;
 	if (!get(&files[0], 0, &head, sizeof(head)))
 		return;

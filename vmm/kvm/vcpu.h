@@ -44,6 +44,11 @@ struct kvm_vcpu {
 	struct kvm_vcpus *set;
 	unsigned id;
 	int fd;
+	/*
+	 * KVM's counters, or negative where this host has none. Made early: an ioctl on a vCPU waits while it
+	 * runs, and so does the guest's halt; reading this does not.
+	 */
+	int stats_fd;
 	struct kvm_run *run;
 	size_t run_size;
 	pthread_t thread;

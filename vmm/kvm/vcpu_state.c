@@ -145,6 +145,7 @@ static int create_vcpu(struct kvm_vcpu *vcpu, const struct kvm_vm *vm, struct er
 		return err_set_errno(err, -errno, "shared page of vCPU %u", vcpu->id);
 	vcpu->run = run;
 	vcpu->run_size = vm->run_size;
+	vcpu->stats_fd = ioctl(vcpu->fd, KVM_GET_STATS_FD, NULL);
 	return 0;
 }
 
@@ -159,7 +160,7 @@ int kvm_vcpus_init(struct kvm_vcpus *set, const struct kvm_vm *vm, unsigned n, u
 	pthread_mutex_init(&set->lock, NULL);
 	pthread_cond_init(&set->changed, NULL);
 	for (unsigned i = 0; i < n; i++)
-		set->vcpu[i] = (struct kvm_vcpu){ .set = set, .id = i, .fd = -EBADF };
+		set->vcpu[i] = (struct kvm_vcpu){ .set = set, .id = i, .fd = -EBADF, .stats_fd = -EBADF };
 
 	max = ioctl(vm->fd, KVM_CHECK_EXTENSION, KVM_CAP_MAX_VCPUS);
 	if (max > 0 && n > (unsigned)max)
@@ -189,6 +190,7 @@ void kvm_vcpus_done(struct kvm_vcpus *set)
 		if (vcpu->run)
 			munmap(vcpu->run, vcpu->run_size);
 		vcpu->run = NULL;
+		vcpu->stats_fd = close_fd(vcpu->stats_fd);
 		vcpu->fd = close_fd(vcpu->fd);
 	}
 	pthread_cond_destroy(&set->changed);
