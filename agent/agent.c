@@ -130,19 +130,26 @@ static void schedule_settle(struct agent *a)
 	(void)loop_set_events(a->settle_source, 1);
 }
 
+static void send_reached(struct agent *a, enum agent_msg type, uint32_t process)
+{
+	le64 now = le64_make(agent_clock_ns());
+
+	send_frame(a, type, process, &now, sizeof(now));
+}
+
 static void on_ready(void *ctx, struct process *process)
 {
 	struct agent *a = ctx;
 
 	if (process_number(process) == AGENT_INIT)
-		send_frame(a, AGENT_MSG_CREATED, AGENT_INIT, NULL, 0);
+		send_reached(a, AGENT_MSG_CREATED, AGENT_INIT);
 	else
 		(void)process_start(process);
 }
 
 static void on_started(void *ctx, struct process *process)
 {
-	send_frame(ctx, AGENT_MSG_STARTED, process_number(process), NULL, 0);
+	send_reached(ctx, AGENT_MSG_STARTED, process_number(process));
 }
 
 static void on_failed(void *ctx, struct process *process, int error, uint32_t stage, const char *text)
@@ -189,12 +196,17 @@ static void on_child(void *ctx, const struct signalfd_siginfo *si)
 	schedule_settle(a);
 }
 
-static uint64_t now_ms(void)
+uint64_t agent_clock_ns(void)
 {
 	struct timespec ts;
 
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+	clock_gettime(CLOCK_BOOTTIME, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+}
+
+static uint64_t now_ms(void)
+{
+	return agent_clock_ns() / 1000000;
 }
 
 /* Another process of the container has ended: true when its entry is gone. */
@@ -495,8 +507,12 @@ static int set_up(struct agent *a, struct err *err)
 int agent_run(const struct agent_config *config, struct err *err)
 {
 	struct agent a = { .config = config };
-	struct agent_hello hello = { .version = le32_make(AGENT_PROTO_VERSION),
-				     .uptime_ns = le64_make(config->uptime_ns) };
+	struct agent_hello hello = {
+		.version = le32_make(AGENT_PROTO_VERSION),
+		.started_ns = le64_make(config->started_ns),
+		.prepared_ns = le64_make(config->prepared_ns),
+		.mounted_ns = le64_make(config->mounted_ns),
+	};
 	int r;
 
 	signal(SIGPIPE, SIG_IGN);
@@ -505,6 +521,7 @@ int agent_run(const struct agent_config *config, struct err *err)
 		return err_set_errno(err, r, "the link to the host");
 	r = set_up(&a, err);
 	if (r == 0) {
+		hello.sent_ns = le64_make(agent_clock_ns());
 		send_frame(&a, AGENT_MSG_HELLO, AGENT_INIT, &hello, sizeof(hello));
 		r = loop_run(a.loop);
 		err_set_errno(err, r, "the link to the host ended");

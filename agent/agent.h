@@ -19,8 +19,11 @@ struct agent_config {
 	int take_link; /* the control connection */
 	struct stream_connector connector; /* how streams are connected */
 	void (*flush)(bool durable); /* flush.h */
-	uint64_t uptime_ns; /* for HELLO */
+	uint64_t started_ns, prepared_ns, mounted_ns; /* agent_clock_ns(), for HELLO */
 };
+
+/* CLOCK_BOOTTIME, the guest kernel's age. */
+uint64_t agent_clock_ns(void);
 
 /*
  * Say HELLO and serve until the link ends. Always returns an error: -ENODATA

@@ -13,21 +13,12 @@
 
 #include <stdint.h>
 #include <sys/prctl.h>
-#include <time.h>
-
-static uint64_t uptime_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_BOOTTIME, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
 
 static int serve(uint64_t started_ns, struct err *err)
 {
 	struct agent_config config = { .connector = { .connect = stream_connect_vsock },
 				       .flush = flush_file_systems,
-				       .uptime_ns = started_ns };
+				       .started_ns = started_ns };
 	int r;
 
 	/* Processes of the container that see the agent must not look into it. */
@@ -35,9 +26,11 @@ static int serve(uint64_t started_ns, struct err *err)
 	r = boot_prepare(err);
 	if (r < 0)
 		return r;
+	config.prepared_ns = agent_clock_ns();
 	r = boot_mount_shares(err);
 	if (r < 0)
 		return r;
+	config.mounted_ns = agent_clock_ns();
 	config.take_link = stream_connect_control(err);
 	if (config.take_link < 0)
 		return config.take_link;
@@ -46,7 +39,7 @@ static int serve(uint64_t started_ns, struct err *err)
 
 int main(void)
 {
-	uint64_t started_ns = uptime_ns();
+	uint64_t started_ns = agent_clock_ns();
 	struct err err = ERR_INIT;
 	int r;
 

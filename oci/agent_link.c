@@ -90,16 +90,18 @@ static bool payload_fits(unsigned type, size_t len)
 	case AGENT_MSG_START:
 	case AGENT_MSG_SYNC:
 	case AGENT_MSG_PS:
-	case AGENT_MSG_CREATED:
-	case AGENT_MSG_STARTED:
 	case AGENT_MSG_SYNCED:
 		return len == 0;
+	case AGENT_MSG_CREATED:
+	case AGENT_MSG_STARTED:
+		return len == 0 || len == sizeof(le64);
 	case AGENT_MSG_SIGNAL:
 		return len == sizeof(struct agent_signal);
 	case AGENT_MSG_RESIZE:
 		return len == sizeof(struct agent_winsize);
 	case AGENT_MSG_HELLO:
-		return len == sizeof(struct agent_hello);
+		/* Only of our version is the rest known: whoever reads the version checks it. */
+		return len >= sizeof(le32);
 	case AGENT_MSG_FAILED:
 		return len >= sizeof(struct agent_failed);
 	case AGENT_MSG_EXITED:

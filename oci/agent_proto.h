@@ -37,7 +37,7 @@ struct err;
 
 enum {
 	AGENT_PORT_CONTROL = 1024,
-	AGENT_PROTO_VERSION = 1,
+	AGENT_PROTO_VERSION = 2,
 	AGENT_FRAME_MAX_TO_GUEST = 16 << 20,
 	AGENT_FRAME_MAX_TO_HOST = 64 << 10,
 	AGENT_INIT = 0, /* the process number of the container's first process */
@@ -56,8 +56,9 @@ enum agent_msg {
 
 	/* guest to host */
 	AGENT_MSG_HELLO = 64, /* struct agent_hello */
-	AGENT_MSG_CREATED = 65, /* empty: the container is set up, its process waits for START */
-	AGENT_MSG_STARTED = 66, /* empty: execve() succeeded; for init and exec */
+	/* Both: CLOCK_BOOTTIME as le64, for the phase timeline, or empty. */
+	AGENT_MSG_CREATED = 65, /* the container is set up, its process waits for START */
+	AGENT_MSG_STARTED = 66, /* execve() succeeded; for init and exec */
 	AGENT_MSG_FAILED = 67, /* struct agent_failed + message text (not NUL-terminated) */
 	AGENT_MSG_EXITED = 68, /* struct agent_exited */
 	AGENT_MSG_SYNCED = 69, /* empty */
@@ -76,7 +77,11 @@ struct agent_frame {
 struct agent_hello {
 	le32 version; /* AGENT_PROTO_VERSION */
 	le32 reserved;
-	le64 uptime_ns; /* CLOCK_BOOTTIME at the agent's start, for the phase timeline */
+	/* For the phase timeline, CLOCK_BOOTTIME: */
+	le64 started_ns; /* the agent's first instruction */
+	le64 prepared_ns; /* file systems and modules are there */
+	le64 mounted_ns; /* the shares too */
+	le64 sent_ns; /* this message */
 };
 
 /* Why a process did not start; the host turns it into runc's exit status. */

@@ -50,4 +50,5 @@ runtime_SRC := \
 	runtime/status.c \
 	runtime/stdio.c \
 	runtime/store.c \
-	runtime/text.c
+	runtime/text.c \
+	runtime/timeline.c

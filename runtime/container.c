@@ -16,6 +16,7 @@
 #include "runtime/state.h"
 #include "runtime/stdio.h"
 #include "runtime/store.h"
+#include "runtime/timeline.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -91,6 +92,8 @@ static int make_directory(const struct container_request *request, struct contai
 	r = file_write_atomic(c->dir->fd, "config.json", spec_text, spec_len, 0600);
 	if (r == 0)
 		r = params->fds[LAUNCH_FD_STATUS] = status_create(c->dir->fd);
+	if (r >= 0)
+		r = params->fds[LAUNCH_FD_TIMELINE] = timeline_create(c->dir->fd);
 	if (r >= 0)
 		r = params->fds[LAUNCH_FD_CONTROL] = control_listen(c->dir->fd);
 	if (r >= 0) {

@@ -38,6 +38,7 @@ struct guest_process {
 	enum process_state state;
 	unsigned outputs; /* streams with output that have not ended */
 	int status; /* once exited */
+	uint64_t clock_ns; /* of CREATED or STARTED */
 	const struct guest_process_ops *ops; /* NULL: abandoned */
 	void *ctx;
 };
@@ -193,21 +194,29 @@ static int violation(struct guest *guest, const char *what)
 	return err_set(&guest->why, -EPROTO, "the guest's agent broke the protocol: %s", what);
 }
 
-static int on_hello(struct guest *guest, const uint8_t *payload)
+static int on_hello(struct guest *guest, const uint8_t *payload, size_t len)
 {
+	uint32_t version = get_le32(payload);
 	struct agent_hello hello;
 
-	memcpy(&hello, payload, sizeof(hello));
 	if (guest->hello)
 		return violation(guest, "a second HELLO");
-	if (le32_get(hello.version) != AGENT_PROTO_VERSION)
+	if (version != AGENT_PROTO_VERSION)
 		return err_set(
 			&guest->why, -EPROTO,
 			"the guest's agent speaks protocol %u, this vrun %d: the initramfs is of another "
 			"version (`make guest` makes it anew)",
-			le32_get(hello.version), AGENT_PROTO_VERSION);
+			version, AGENT_PROTO_VERSION);
+	if (len != sizeof(hello))
+		return violation(guest, "a HELLO of the wrong size");
+	memcpy(&hello, payload, sizeof(hello));
 	guest->hello = true;
-	guest->ops->hello(guest->ctx, le64_get(hello.uptime_ns));
+	guest->ops->hello(guest->ctx, &(struct guest_times){
+					      .started = le64_get(hello.started_ns),
+					      .prepared = le64_get(hello.prepared_ns),
+					      .mounted = le64_get(hello.mounted_ns),
+					      .sent = le64_get(hello.sent_ns),
+				      });
 	return 0;
 }
 
@@ -324,7 +333,7 @@ static int on_frame(void *ctx, enum agent_msg type, uint32_t number, const uint8
 	if (guest->lost)
 		return -EPIPE;
 	if (type == AGENT_MSG_HELLO)
-		return on_hello(guest, payload);
+		return on_hello(guest, payload, len);
 	if (type == AGENT_MSG_LOG)
 		return on_log(payload, len);
 	if (!guest->hello)
@@ -336,6 +345,8 @@ static int on_frame(void *ctx, enum agent_msg type, uint32_t number, const uint8
 	process = find_process(guest, number);
 	if (!process)
 		return violation(guest, "an unknown process");
+	if ((type == AGENT_MSG_CREATED || type == AGENT_MSG_STARTED) && len > 0)
+		process->clock_ns = get_le64(payload);
 	switch (type) {
 	case AGENT_MSG_CREATED:
 		return on_created(process);
@@ -543,6 +554,11 @@ int guest_resize(struct guest_process *process, uint16_t rows, uint16_t cols)
 	if (process->state == PROCESS_EXITED)
 		return -ESRCH;
 	return send_frame(process->guest, AGENT_MSG_RESIZE, process->number, &wire, sizeof(wire));
+}
+
+uint64_t guest_process_clock(const struct guest_process *process)
+{
+	return process->clock_ns;
 }
 
 bool guest_has_exited(const struct guest_process *process, int *ret_status)

@@ -39,9 +39,14 @@ struct guest_stream_ops {
 	int (*withdraw)(void *ctx, uint32_t port);
 };
 
+/* The guest's clock, ns, at points of its agent's start (struct agent_hello). The guest's word, for display only. */
+struct guest_times {
+	uint64_t started, prepared, mounted, sent;
+};
+
 struct guest_ops {
-	/* The agent is up. `uptime_ns`: the guest kernel's age by then. */
-	void (*hello)(void *ctx, uint64_t uptime_ns);
+	/* The agent is up. */
+	void (*hello)(void *ctx, const struct guest_times *times);
 	/* The link is lost or the agent broke the protocol; nothing more comes. */
 	void (*lost)(void *ctx, const struct err *why);
 };
@@ -88,6 +93,8 @@ int guest_ps(struct guest *guest, void (*fn)(void *ctx, const char *text), void 
 int guest_start(struct guest_process *process);
 int guest_signal(struct guest_process *process, int signo, bool all);
 int guest_resize(struct guest_process *process, uint16_t rows, uint16_t cols);
+/* The guest's clock, ns, when CREATED or, later, STARTED was sent; the guest's word, 0 when it did not say. */
+uint64_t guest_process_clock(const struct guest_process *process);
 /* EXITED came, whatever of its output is still on its way. */
 bool guest_has_exited(const struct guest_process *process, int *ret_status);
 /* Nobody waits for it any more: it is killed, and no more of its callbacks come. */

@@ -22,6 +22,7 @@ enum launch_fd {
 	LAUNCH_FD_CREATE, /* CREATE's payload */
 	LAUNCH_FD_STATUS, /* the status file, status.h */
 	LAUNCH_FD_CONTROL, /* the listening control socket */
+	LAUNCH_FD_TIMELINE, /* the timeline file, timeline.h */
 	/* Those may be absent. */
 	LAUNCH_FD_SECCOMP, /* BPF */
 	LAUNCH_FD_STORE, /* --root's directory: to remove the container if vrun dies before RELEASE */

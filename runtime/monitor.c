@@ -134,27 +134,22 @@ void monitor_kill(struct monitor *m, bool all)
 
 /* --- the container --- */
 
-static void log_timeline(const struct monitor *m)
+/* The container runs, or is over: what the machine did until now. */
+static void note_exits(struct monitor *m, char exits[static TIMELINE_EXITS_MAX])
 {
-	const struct vmm_timeline *t = vmm_timeline(m->vmm);
-	uint64_t now = monitor_now(), begun = m->params.begun_ns;
-
-#define MS(ns) ((double)(ns) / 1e6)
-	log_debug(
-		"timeline (ms): plan %.1f, vrun-vmm %.1f, machine %.1f, firmware and kernel %.1f (guest clock %.1f), "
-		"agent %.1f, container %.1f; %.1f in all",
-		MS(m->params.launched_ns - begun), MS(m->begun_ns - m->params.launched_ns),
-		MS(t->first_run - m->begun_ns), MS(m->hello_ns - t->first_run), MS(m->guest_uptime_ns),
-		MS((m->created_ns ? m->created_ns : now) - m->hello_ns),
-		MS(m->created_ns ? now - m->created_ns : 0), MS(now - begun));
-#undef MS
+	if (!m->vmm || vmm_exits(m->vmm, exits, TIMELINE_EXITS_MAX) == 0)
+		exits[0] = '\0';
+	m->timeline.first_run = m->vmm ? vmm_timeline(m->vmm)->first_run : 0;
+	timeline_write(&m->timeline, m->spec ? vm_engine_name(m->spec->engine) : "",
+		       m->params.fds[LAUNCH_FD_TIMELINE]);
 }
 
 static void on_created(void *ctx)
 {
 	struct monitor *m = ctx;
 
-	m->created_ns = monitor_now();
+	m->timeline.created = monitor_now();
+	m->timeline.guest_ready = guest_process_clock(m->init);
 	m->phase = MONITOR_CREATED;
 	status_set(m->params.fds[LAUNCH_FD_STATUS], STATUS_CREATED);
 	if (!m->released)
@@ -170,13 +165,18 @@ static void on_started(void *ctx)
 
 	m->phase = MONITOR_RUNNING;
 	status_set(m->params.fds[LAUNCH_FD_STATUS], STATUS_RUNNING);
-	if (log_enabled(LOG_LEVEL_DEBUG))
-		log_timeline(m);
+	m->timeline.started = monitor_now();
+	if (!m->timeline.start)
+		m->timeline.guest_ready = guest_process_clock(m->init);
 	if (m->starter)
 		control_reply(TAKE_PTR(m->starter), &(struct message){ .type = MESSAGE_OK });
 	if (!m->released)
 		message_send(m->sync, &msg);
 	monitor_resize(m);
+	/* After all that somebody waits for. */
+	note_exits(m, m->timeline.exits_to_start);
+	timeline_log_phases(&m->timeline);
+	timeline_log_exits("until the start", m->timeline.exits_to_start);
 }
 
 static void on_failed(void *ctx, int status, int error, const char *text)
@@ -207,12 +207,11 @@ static const struct guest_process_ops init_ops = {
 
 /* --- the guest --- */
 
-static void on_hello(void *ctx, uint64_t uptime_ns)
+static void on_hello(void *ctx, const struct guest_times *times)
 {
 	struct monitor *m = ctx;
 
-	m->hello_ns = monitor_now();
-	m->guest_uptime_ns = uptime_ns;
+	m->timeline.guest = *times;
 	m->phase = MONITOR_CREATING;
 	loop_remove(TAKE_PTR(m->boot_timer));
 }
@@ -473,11 +472,13 @@ static int load(struct monitor *m, struct err *err)
 
 	r = receive(m, &msg, err);
 	/* Before that vrun had things to do: hooks, the network. */
-	m->begun_ns = monitor_now();
+	m->timeline.received = monitor_now();
 	if (r == 0)
 		r = launch_params_read(&msg, &m->params, err);
 	if (r < 0)
 		return r;
+	m->timeline.begun = m->params.begun_ns;
+	m->timeline.launched = m->params.launched_ns;
 	log_set_prefix(m->params.id);
 	log_set_stderr(m->params.debug);
 	if (m->params.debug)
@@ -527,19 +528,6 @@ static int set_up(struct monitor *m, struct err *err)
 	return r;
 }
 
-static void log_exits(const struct monitor *m)
-{
-	char text[2048];
-
-	if (!log_enabled(LOG_LEVEL_DEBUG) || vmm_exits(m->vmm, text, sizeof(text)) == 0)
-		return;
-	for (char *p = text; *p; p++) {
-		if (*p == '\n')
-			*p = p[1] ? ',' : '\0';
-	}
-	log_debug("VM exits: %s", text);
-}
-
 static void monitor_done(struct monitor *m)
 {
 	/* The devices first: their streams point into the guest's. */
@@ -585,8 +573,10 @@ int monitor_main(int take_sync)
 		tell_failure(&m, 1, EIO, err.text);
 		r = 1;
 	}
-	if (m.vmm)
-		log_exits(&m);
+	if (m.timeline.started) {
+		note_exits(&m, m.timeline.exits);
+		timeline_log_exits("in all", m.timeline.exits);
+	}
 	monitor_done(&m);
 	if (m.orphaned)
 		remove_state(&m);

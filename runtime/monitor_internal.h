@@ -7,6 +7,7 @@
 #include "runtime/guest.h"
 #include "runtime/launch_params.h"
 #include "runtime/net.h"
+#include "runtime/timeline.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -63,8 +64,7 @@ struct monitor {
 	struct loop_source *boot_timer, *kill_timer, *signals;
 	int kill_status; /* the status when the kill timer fires */
 
-	/* For the timeline, CLOCK_MONOTONIC ns. */
-	uint64_t begun_ns, hello_ns, created_ns, guest_uptime_ns;
+	struct timeline timeline;
 };
 
 /* --- monitor.c --- */

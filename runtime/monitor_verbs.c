@@ -17,6 +17,7 @@ static int start_machine(struct monitor *m, struct control_conn *conn, struct me
 	int r;
 
 	m->starter = conn;
+	m->timeline.waited = monitor_now();
 	r = monitor_boot(m, config_fd, err);
 	if (r < 0)
 		monitor_fail(m, "%s", err->text);
@@ -36,6 +37,7 @@ static int verb_start(struct monitor *m, struct control_conn *conn, struct messa
 	r = guest_start(m->init);
 	if (r < 0)
 		return err_set_errno(err, r, "start");
+	m->timeline.start = monitor_now();
 	m->starter = conn;
 	return CONTROL_LATER;
 }

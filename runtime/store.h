@@ -3,9 +3,10 @@
  * store: the containers that exist on this host, one directory each below
  * --root (default /run/vrun), mode 0711.
  *
- *   ROOT/ID/state.json   what is fixed at creation (state.h)
- *   ROOT/ID/status       one byte and a text that vrun-vmm writes (status.h)
- *   ROOT/ID/control      vrun-vmm's control socket (control.h)
+ *   ROOT/ID/state.json     what is fixed at creation (state.h)
+ *   ROOT/ID/status         one byte and a text that vrun-vmm writes (status.h)
+ *   ROOT/ID/timeline.json  how long its start took (timeline.h)
+ *   ROOT/ID/control        vrun-vmm's control socket (control.h)
  *
  * A directory appears with its state.json in place and disappears whole: it is
  * made and torn down under names that no id can have ("@…").

@@ -62,11 +62,14 @@ static int withdraw(void *ctx, uint32_t port)
 
 static const struct guest_stream_ops stream_ops = { .offer = offer, .withdraw = withdraw };
 
-static void on_hello(void *ctx, uint64_t uptime_ns)
+static void on_hello(void *ctx, const struct guest_times *times)
 {
 	struct fixture *f = ctx;
 
-	assert_int_equal(uptime_ns, 42);
+	assert_int_equal(times->started, 42);
+	assert_int_equal(times->prepared, 43);
+	assert_int_equal(times->mounted, 44);
+	assert_int_equal(times->sent, 45);
 	f->hello++;
 }
 
@@ -165,7 +168,13 @@ static void say(struct fixture *f, unsigned type, uint32_t process, const void *
 
 static void say_hello(struct fixture *f)
 {
-	struct agent_hello hello = { .version = le32_make(AGENT_PROTO_VERSION), .uptime_ns = le64_make(42) };
+	struct agent_hello hello = {
+		.version = le32_make(AGENT_PROTO_VERSION),
+		.started_ns = le64_make(42),
+		.prepared_ns = le64_make(43),
+		.mounted_ns = le64_make(44),
+		.sent_ns = le64_make(45),
+	};
 
 	say(f, AGENT_MSG_HELLO, 0, &hello, sizeof(hello));
 }
@@ -371,7 +380,26 @@ static void another_protocol_version(void **state)
 
 	create(*state);
 	say(*state, AGENT_MSG_HELLO, 0, &hello, sizeof(hello));
-	break_protocol(*state, "speaks protocol 2");
+	break_protocol(*state, "speaks protocol 3");
+}
+
+/* Its HELLO may be shorter or longer than ours: the message still says what is wrong. */
+static void another_protocol_version_of_another_size(void **state)
+{
+	const le32 version = le32_make(1);
+
+	create(*state);
+	say(*state, AGENT_MSG_HELLO, 0, &version, sizeof(version));
+	break_protocol(*state, "speaks protocol 1");
+}
+
+static void a_hello_of_the_wrong_size(void **state)
+{
+	const le32 version = le32_make(AGENT_PROTO_VERSION);
+
+	create(*state);
+	say(*state, AGENT_MSG_HELLO, 0, &version, sizeof(version));
+	break_protocol(*state, "a HELLO of the wrong size");
 }
 
 static void a_process_that_does_not_exist(void **state)
@@ -497,6 +525,8 @@ int main(void)
 		TEST(frames_before_hello),
 		TEST(a_second_hello),
 		TEST(another_protocol_version),
+		TEST(another_protocol_version_of_another_size),
+		TEST(a_hello_of_the_wrong_size),
 		TEST(a_process_that_does_not_exist),
 		TEST(a_message_that_is_the_hosts),
 		TEST(created_and_started_twice),
