@@ -465,9 +465,15 @@ static void processes_are_listed_by_the_containers_numbers(void **state)
 		WANT_STDOUT, true);
 	agent_host_expect(&h, AGENT_MSG_STARTED, 0, &frame);
 	agent_host_read_until(h.stream[1], "up");
-	agent_host_send(&h, AGENT_MSG_PS, 0, NULL, 0);
-	agent_host_expect(&h, AGENT_MSG_PS_LIST, 0, &frame);
-	snprintf(text, sizeof(text), "%.*s", (int)frame.len, (const char *)frame.payload);
+	/* "up" may come before the shell's child is sleep. */
+	for (int i = 0; i < 500; i++) {
+		agent_host_send(&h, AGENT_MSG_PS, 0, NULL, 0);
+		agent_host_expect(&h, AGENT_MSG_PS_LIST, 0, &frame);
+		snprintf(text, sizeof(text), "%.*s", (int)frame.len, (const char *)frame.payload);
+		if (strstr(text, "\n2 1 0 0 sleep 1000\n"))
+			break;
+		usleep(10000);
+	}
 	assert_ptr_equal(strstr(text, "1 0 0 0 sh -c sleep 1000 & echo up; wait\n"), text);
 	assert_non_null(strstr(text, "\n2 1 0 0 sleep 1000\n"));
 	agent_host_signal(&h, 0, SIGKILL, false);
