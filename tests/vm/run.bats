@@ -99,6 +99,7 @@ load common
 	[ "$(cat "$work/status")" = 0 ]
 }
 
+# bats test_tags=bulk
 @test "32 MiB come out whole, through a slow reader too" {
 	mkbundle -- sh -c 'head -c 33554432 /dev/urandom | tee /sum | cat; sha256sum </sum >/sum2'
 	vrun_run | (
