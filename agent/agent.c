@@ -17,11 +17,14 @@
 
 #include "agent/cgroup.h"
 #include "agent/container.h"
+#include "agent/oom.h"
 #include "agent/ps.h"
+#include "agent/stats.h"
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/loop.h"
 #include "oci/agent_proto.h"
+#include "oci/agent_stats.h"
 #include "oci/spec.h"
 
 #include <signal.h>
@@ -55,6 +58,7 @@ struct agent {
 	size_t seccomp_len;
 	uint32_t seccomp_flags;
 	struct container *container;
+	struct oom_watch *oom;
 	struct entry *entries;
 	unsigned n_entries;
 	uint64_t ended_ms; /* when the first process ended, 0: not yet */
@@ -96,6 +100,29 @@ static void send_exited(struct agent *a, uint32_t process, int wait_status)
 	else
 		msg.status = le32_make((uint32_t)WEXITSTATUS(wait_status));
 	send_frame(a, AGENT_MSG_EXITED, process, &msg, sizeof(msg));
+}
+
+/* `body` is a text for an error, else the result. */
+static void send_answer(struct agent *a, uint32_t request, int error, const void *body, size_t len)
+{
+	_cleanup_free_ uint8_t *msg = malloc(sizeof(struct agent_answer) + len);
+	const struct agent_answer head = { .error = le32_make((uint32_t)error) };
+
+	if (!msg) {
+		loop_quit(a->loop, -ENOMEM);
+		return;
+	}
+	memcpy(msg, &head, sizeof(head));
+	if (len)
+		memcpy(msg + sizeof(head), body, len);
+	send_frame(a, AGENT_MSG_ANSWER, request, msg, sizeof(head) + len);
+}
+
+static void on_oom(void *ctx, uint64_t kills)
+{
+	const struct agent_oom msg = { .kills = le64_make(kills) };
+
+	send_frame(ctx, AGENT_MSG_OOM, AGENT_INIT, &msg, sizeof(msg));
 }
 
 /* --- the list of processes --- */
@@ -251,6 +278,8 @@ static void settle_container(struct agent *a, struct entry *init, int status)
 	(void)loop_set_timer(a->timer, UINT64_MAX);
 	if (!init->failed) {
 		a->config->flush(false);
+		/* Why it ended, if that was it, comes first. */
+		oom_watch_check(a->oom);
 		send_exited(a, AGENT_INIT, status);
 	}
 	a->reported = true;
@@ -323,6 +352,8 @@ static int create(struct agent *a, struct agent_create *msg, struct err *err)
 			  a->seccomp_flags, &a->container, err);
 	if (r < 0)
 		return r;
+	/* A kernel that does not count kills has none to tell of. */
+	(void)oom_watch_new(a->loop, a->container->cgroup, on_oom, a, &a->oom);
 	r = launch(a, AGENT_INIT, &a->container->spec->process, &msg->stdio, NULL, &e, err);
 	if (r == 0 && msg->start)
 		r = process_start(e->process);
@@ -432,6 +463,37 @@ static void on_ps(struct agent *a)
 	send_frame(a, AGENT_MSG_PS_LIST, AGENT_INIT, text, len);
 }
 
+static int on_update(struct agent *a, uint32_t request, const uint8_t *payload, size_t len)
+{
+	struct agent_update msg = { 0 };
+	struct err err = ERR_INIT;
+	int r;
+
+	r = agent_update_parse((const char *)payload, len, &msg, &err);
+	if (r == 0 && !a->container)
+		r = err_set(&err, -ESRCH, "there is no container");
+	if (r == 0)
+		r = cgroup_update(a->container->cgroup, msg.resources, &err);
+	agent_update_done(&msg);
+	send_answer(a, request, -r, err.text, r < 0 ? strlen(err.text) : 0);
+	return 0;
+}
+
+static int on_stats(struct agent *a, uint32_t request)
+{
+	_cleanup_agent_stats_ struct agent_stats stats = { .pids = 0 };
+	_cleanup_free_ char *text = NULL;
+	size_t len = 0;
+	int r = a->container ? 0 : -ESRCH;
+
+	if (r == 0)
+		r = stats_read(a->container->cgroup, a->container->init_pid, &stats);
+	if (r == 0)
+		r = agent_stats_write(&stats, &text, &len);
+	send_answer(a, request, -r, r < 0 ? strerror(-r) : text, r < 0 ? strlen(strerror(-r)) : len);
+	return 0;
+}
+
 static int on_frame(void *ctx, enum agent_msg type, uint32_t process, const uint8_t *payload, size_t len)
 {
 	struct agent *a = ctx;
@@ -453,6 +515,10 @@ static int on_frame(void *ctx, enum agent_msg type, uint32_t process, const uint
 		if (e)
 			process_resize(e->process, get_le16(payload), get_le16(payload + 2));
 		return 0;
+	case AGENT_MSG_UPDATE:
+		return on_update(a, process, payload, len);
+	case AGENT_MSG_STATS:
+		return on_stats(a, process);
 	case AGENT_MSG_SYNC:
 		a->config->flush(true);
 		send_frame(a, AGENT_MSG_SYNCED, process, NULL, 0);
@@ -530,6 +596,7 @@ int agent_run(const struct agent_config *config, struct err *err)
 		(void)cgroup_kill(a.container->cgroup);
 	while (a.entries)
 		drop(&a, a.entries);
+	oom_watch_free(a.oom);
 	container_free(a.container);
 	free(a.seccomp);
 	loop_free(a.loop);

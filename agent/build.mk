@@ -14,6 +14,7 @@ agent_core_SRC := \
 	agent/mounts.c \
 	agent/namespaces.c \
 	agent/net.c \
+	agent/oom.c \
 	agent/passwd.c \
 	agent/process.c \
 	agent/process_attrs.c \
@@ -21,6 +22,7 @@ agent_core_SRC := \
 	agent/pump.c \
 	agent/rootfs.c \
 	agent/rtnl.c \
+	agent/stats.c \
 	agent/stdio.c \
 	agent/stream.c \
 	agent/terminal.c

@@ -116,6 +116,9 @@ static int apply_memory(int cgroup, const struct oci_memory *m, struct err *err)
 		r = set_limit(cgroup, "memory.low", m->reservation.v, err);
 	if (r == 0 && m->swap.has && cgroup_swap_limit(m->limit.has ? m->limit.v : 0, m->swap.v, &swap))
 		r = set_limit(cgroup, "memory.swap.max", swap, err);
+	/* As runc: no limit of memory, and no word of swap, means no limit of both. */
+	else if (r == 0 && m->limit.has && m->limit.v < 0)
+		r = set_limit(cgroup, "memory.swap.max", -1, err);
 	return r;
 }
 
@@ -130,13 +133,21 @@ uint64_t cgroup_cpu_weight(uint64_t shares)
 
 static int apply_cpu(int cgroup, const struct oci_cpu *cpu, struct err *err)
 {
-	char text[64];
+	bool idle = cpu->idle.has && cpu->idle.v == 1;
+	char text[64], burst[32];
 	int r = 0;
 
-	if (cpu->shares.has && cpu->shares.v) {
+	if (cpu->idle.has)
+		r = set_limit(cgroup, "cpu.idle", cpu->idle.v, err);
+	/* The kernel takes no weight for an idle group. */
+	if (r == 0 && cpu->shares.has && cpu->shares.v && !idle) {
 		snprintf(text, sizeof(text), "%" PRIu64, cgroup_cpu_weight(cpu->shares.v));
 		r = set_text(cgroup, "cpu.weight", text, err);
 	}
+	/* The burst may not be above the quota at any step, whichever way they go. */
+	snprintf(burst, sizeof(burst), "%" PRIu64, cpu->burst.v);
+	if (r == 0 && cpu->burst.has)
+		(void)file_write(cgroup, "cpu.max.burst", burst);
 	if (r == 0 && ((cpu->quota.has && cpu->quota.v) || (cpu->period.has && cpu->period.v))) {
 		uint64_t period = cpu->period.has && cpu->period.v ? cpu->period.v : 100000;
 
@@ -146,12 +157,8 @@ static int apply_cpu(int cgroup, const struct oci_cpu *cpu, struct err *err)
 			snprintf(text, sizeof(text), "max %" PRIu64, period);
 		r = set_text(cgroup, "cpu.max", text, err);
 	}
-	if (r == 0 && cpu->burst.has) {
-		snprintf(text, sizeof(text), "%" PRIu64, cpu->burst.v);
-		r = set_text(cgroup, "cpu.max.burst", text, err);
-	}
-	if (r == 0 && cpu->idle.has)
-		r = set_limit(cgroup, "cpu.idle", cpu->idle.v, err);
+	if (r == 0 && cpu->burst.has)
+		r = set_text(cgroup, "cpu.max.burst", burst, err);
 	/* linux.resources.cpu.cpus and .mems number the host's processors and nodes: the host's matter. */
 	return r;
 }
@@ -174,6 +181,17 @@ static int apply_hugepages(int cgroup, const struct oci_resources *res, struct e
 	return 0;
 }
 
+/* Files of all other kinds name the host's devices and processors: runtime/cgroup_limits.h. */
+static bool is_guests(const char *file)
+{
+	static const char *const prefixes[] = { "memory.", "pids.", "hugetlb.", "cpu.", NULL };
+
+	for (const char *const *p = prefixes; *p; p++)
+		if (strncmp(file, *p, strlen(*p)) == 0)
+			return true;
+	return false;
+}
+
 static int apply_unified(int cgroup, const struct oci_map *unified, struct err *err)
 {
 	for (size_t i = 0; i < unified->n; i++) {
@@ -182,6 +200,8 @@ static int apply_unified(int cgroup, const struct oci_map *unified, struct err *
 
 		if (strchr(file, '/') || strcmp(file, "..") == 0)
 			return err_set(err, -EINVAL, "linux.resources.unified: \"%s\" is no file name", file);
+		if (!is_guests(file))
+			continue;
 		r = set_text(cgroup, file, unified->v[i].value, err);
 		if (r < 0)
 			return r;
@@ -203,6 +223,21 @@ int cgroup_apply(int cgroup, const struct oci_resources *res, struct err *err)
 	if (r == 0)
 		r = apply_hugepages(cgroup, res, err);
 	return r == 0 ? apply_unified(cgroup, &res->unified, err) : r;
+}
+
+int cgroup_update(int cgroup, const struct oci_resources *res, struct err *err)
+{
+	_cleanup_free_ char *usage = NULL;
+	const struct oci_memory *m = &res->memory;
+
+	if (m->check_before_update && m->limit.has && m->limit.v > 0 &&
+	    file_read(cgroup, "memory.current", 64, &usage, NULL) == 0 &&
+	    strtoll(usage, NULL, 10) > m->limit.v)
+		return err_set(err, -EBUSY,
+			       "linux.resources.memory.limit: rejecting memory limit %" PRId64
+			       " < usage %lld",
+			       m->limit.v, strtoll(usage, NULL, 10));
+	return cgroup_apply(cgroup, res, err);
 }
 
 int cgroup_delegate(int cgroup, uid_t uid, gid_t gid)

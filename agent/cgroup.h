@@ -34,6 +34,9 @@ int cgroup_open_of(pid_t pid);
  */
 int cgroup_apply(int cgroup, const struct oci_resources *resources, struct err *err);
 
+/* The same for a container that runs; with memory.checkBeforeUpdate no limit is set below what is in use. */
+int cgroup_update(int cgroup, const struct oci_resources *resources, struct err *err);
+
 /* Hand the cgroup to the root of a user namespace: cgroups(7), "Cgroups delegation". */
 int cgroup_delegate(int cgroup, uid_t uid, gid_t gid);
 

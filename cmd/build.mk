@@ -4,6 +4,7 @@ vrun_SRC := \
 	cmd/cmd_console.c \
 	cmd/cmd_create.c \
 	cmd/cmd_delete.c \
+	cmd/cmd_events.c \
 	cmd/cmd_exec.c \
 	cmd/cmd_features.c \
 	cmd/cmd_kill.c \
@@ -14,6 +15,7 @@ vrun_SRC := \
 	cmd/cmd_spec.c \
 	cmd/cmd_start.c \
 	cmd/cmd_state.c \
+	cmd/cmd_update.c \
 	cmd/create_options.c \
 	cmd/options.c \
 	cmd/version.c \

@@ -53,8 +53,8 @@ struct command {
 /* NULL-terminated, in the order of --help. */
 extern const struct command *const commands[];
 
-extern const struct command cmd_check, cmd_checkpoint, cmd_console, cmd_create, cmd_delete, cmd_exec;
-extern const struct command cmd_features, cmd_kill, cmd_list, cmd_pause, cmd_ps, cmd_restore, cmd_resume;
-extern const struct command cmd_run, cmd_spec, cmd_start, cmd_state;
+extern const struct command cmd_check, cmd_checkpoint, cmd_console, cmd_create, cmd_delete, cmd_events;
+extern const struct command cmd_exec, cmd_features, cmd_kill, cmd_list, cmd_pause, cmd_ps, cmd_restore;
+extern const struct command cmd_resume, cmd_run, cmd_spec, cmd_start, cmd_state, cmd_update;
 
 #endif

@@ -55,6 +55,8 @@ const struct command *const commands[] = {
 	&cmd_ps,
 	&cmd_pause,
 	&cmd_resume,
+	&cmd_update,
+	&cmd_events,
 	&cmd_console,
 	/* the rest */
 	&cmd_list,

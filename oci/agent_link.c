@@ -86,10 +86,12 @@ static bool payload_fits(unsigned type, size_t len)
 		return insns && insns <= BPF_MAXINSNS;
 	case AGENT_MSG_CREATE:
 	case AGENT_MSG_EXEC:
+	case AGENT_MSG_UPDATE:
 		return len > 0;
 	case AGENT_MSG_START:
 	case AGENT_MSG_SYNC:
 	case AGENT_MSG_PS:
+	case AGENT_MSG_STATS:
 	case AGENT_MSG_SYNCED:
 		return len == 0;
 	case AGENT_MSG_CREATED:
@@ -106,6 +108,10 @@ static bool payload_fits(unsigned type, size_t len)
 		return len >= sizeof(struct agent_failed);
 	case AGENT_MSG_EXITED:
 		return len == sizeof(struct agent_exited);
+	case AGENT_MSG_ANSWER:
+		return len >= sizeof(struct agent_answer);
+	case AGENT_MSG_OOM:
+		return len == sizeof(struct agent_oom);
 	case AGENT_MSG_LOG:
 	case AGENT_MSG_PS_LIST:
 		return true;

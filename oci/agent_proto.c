@@ -81,6 +81,14 @@ static const struct spec_field exec_fields[] = {
 
 static const struct spec_schema exec_schema = { .fields = exec_fields };
 
+static const struct spec_field update_fields[] = {
+	SPEC_FIELD("resources", agent_update, resources, pointer, .flags = SPEC_REQUIRED,
+		   .schema = &oci_resources_schema),
+	{ 0 },
+};
+
+static const struct spec_schema update_schema = { .fields = update_fields };
+
 static int message_write(const struct spec_schema *schema, const void *msg, char **ret_text, size_t *ret_len)
 {
 	struct json_out *out;
@@ -148,4 +156,30 @@ void agent_exec_done(struct agent_exec *msg)
 {
 	if (msg)
 		spec_schema_free(&exec_schema, msg);
+}
+
+int agent_update_write(const struct agent_update *msg, char **ret_text, size_t *ret_len)
+{
+	return message_write(&update_schema, msg, ret_text, ret_len);
+}
+
+int agent_update_parse(const char *text, size_t len, struct agent_update *ret, struct err *err)
+{
+	struct agent_update msg = { 0 };
+	int r = message_parse(&update_schema, "update message", text, len, &msg, err);
+
+	if (r < 0) {
+		agent_update_done(&msg);
+		return r;
+	}
+	/* Where it is a member of linux, its presence is noted by that. */
+	msg.resources->has = true;
+	*ret = msg;
+	return 0;
+}
+
+void agent_update_done(struct agent_update *msg)
+{
+	if (msg)
+		spec_schema_free(&update_schema, msg);
 }

@@ -37,7 +37,7 @@ struct err;
 
 enum {
 	AGENT_PORT_CONTROL = 1024,
-	AGENT_PROTO_VERSION = 2,
+	AGENT_PROTO_VERSION = 3,
 	AGENT_FRAME_MAX_TO_GUEST = 16 << 20,
 	AGENT_FRAME_MAX_TO_HOST = 64 << 10,
 	AGENT_INIT = 0, /* the process number of the container's first process */
@@ -52,6 +52,9 @@ enum agent_msg {
 	AGENT_MSG_SIGNAL = 5, /* struct agent_signal */
 	AGENT_MSG_RESIZE = 6, /* struct agent_winsize */
 	AGENT_MSG_SYNC = 7, /* empty: flush file systems; answered by SYNCED */
+	/* `process` is a number of the host's choice for the request; both are answered by ANSWER. */
+	AGENT_MSG_UPDATE = 8, /* JSON: struct agent_update: the container's limits, anew */
+	AGENT_MSG_STATS = 9, /* empty: what does the container use? */
 	AGENT_MSG_PS = 10, /* empty: list the container's processes; answered by PS_LIST, in order */
 
 	/* guest to host */
@@ -63,6 +66,9 @@ enum agent_msg {
 	AGENT_MSG_EXITED = 68, /* struct agent_exited */
 	AGENT_MSG_SYNCED = 69, /* empty */
 	AGENT_MSG_LOG = 70, /* a line for the debug log */
+	/* struct agent_answer, then why it failed, or STATS' JSON (agent_stats.h); `process` is the request's */
+	AGENT_MSG_ANSWER = 71,
+	AGENT_MSG_OOM = 72, /* struct agent_oom: processes were killed for want of memory */
 	AGENT_MSG_PS_LIST = 73, /* text: lines of "PID PPID UID SECONDS COMMAND" (agent/ps.h) */
 };
 
@@ -109,6 +115,15 @@ struct agent_exited {
 	le32 signo; /* 0, or the signal that ended it */
 };
 
+struct agent_answer {
+	le32 error; /* positive errno, 0: done */
+	le32 reserved; /* 0 */
+};
+
+struct agent_oom {
+	le64 kills; /* processes killed since the container was made; grows */
+};
+
 /* CREATE's payload as JSON: {"config": {…}, "stdio": {"stdinPort": n, …}, "start": …, "network": {…}}. */
 struct agent_stdio {
 	uint32_t stdin_port, stdout_port, stderr_port; /* 0: none */
@@ -141,6 +156,12 @@ struct agent_exec {
 	struct agent_stdio stdio;
 };
 
+struct oci_resources;
+
+struct agent_update {
+	struct oci_resources *resources; /* all of linux.resources as it is to be */
+};
+
 /* Where the agent mounts the virtio-fs device with tag AGENT_SHARE_TAG; each share is an entry in it. */
 #define AGENT_SHARE_TAG "vrun"
 #define AGENT_SHARE_DIR "/run/vrun/shares"
@@ -152,6 +173,9 @@ void agent_create_done(struct agent_create *msg);
 int agent_exec_write(const struct agent_exec *msg, char **ret_text, size_t *ret_len);
 int agent_exec_parse(const char *text, size_t len, struct agent_exec *ret, struct err *err);
 void agent_exec_done(struct agent_exec *msg);
+int agent_update_write(const struct agent_update *msg, char **ret_text, size_t *ret_len);
+int agent_update_parse(const char *text, size_t len, struct agent_update *ret, struct err *err);
+void agent_update_done(struct agent_update *msg);
 
 /*
  * Framing over a non-blocking stream, for both sides. A `struct agent_link`

@@ -2,6 +2,7 @@
 oci_agent_SRC := \
 	oci/agent_link.c \
 	oci/agent_proto.c \
+	oci/agent_stats.c \
 	oci/guest_net.c \
 	oci/hook.c \
 	oci/spec.c \

@@ -13,6 +13,7 @@ runtime_SRC := \
 	runtime/container_net.c \
 	runtime/control.c \
 	runtime/control_client.c \
+	runtime/events.c \
 	runtime/exec.c \
 	runtime/exec_proxy.c \
 	runtime/guest.c \
@@ -25,6 +26,7 @@ runtime_SRC := \
 	runtime/monitor.c \
 	runtime/monitor_console.c \
 	runtime/monitor_exec.c \
+	runtime/monitor_limits.c \
 	runtime/monitor_net.c \
 	runtime/monitor_ps.c \
 	runtime/monitor_signals.c \
@@ -51,4 +53,5 @@ runtime_SRC := \
 	runtime/stdio.c \
 	runtime/store.c \
 	runtime/text.c \
-	runtime/timeline.c
+	runtime/timeline.c \
+	runtime/update.c

@@ -8,6 +8,9 @@
  * KILL and RESIZE on it concern that process, and when it is closed before
  * EXITED the process is killed.
  *
+ * UPDATE is done when the guest has done it; a guest that is not there yet, or is paused, does it
+ * later, and OK comes at once. A connection that did EVENTS gets OOM until it is closed.
+ *
  * EXEC's descriptors: the process as JSON; then the terminal's slave (`flag`) or
  * standard input, output and error, which the sender has made its own
  * (stdio_private()).

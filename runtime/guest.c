@@ -287,6 +287,28 @@ static int on_exited(struct guest_process *process, const uint8_t *payload)
 	return 0;
 }
 
+static int on_answer(struct guest *guest, uint32_t request, const uint8_t *payload, size_t len)
+{
+	struct agent_answer answer;
+	uint32_t error;
+
+	memcpy(&answer, payload, sizeof(answer));
+	error = le32_get(answer.error);
+	if (guest->ops->answer(guest->ctx, request, error < 4096 ? (int)error : EIO, payload + sizeof(answer),
+			       len - sizeof(answer)) < 0)
+		return violation(guest, "an answer to what was not asked");
+	return 0;
+}
+
+static int on_oom(struct guest *guest, const uint8_t *payload)
+{
+	struct agent_oom oom;
+
+	memcpy(&oom, payload, sizeof(oom));
+	guest->ops->oom(guest->ctx, le64_get(oom.kills));
+	return 0;
+}
+
 static int on_log(const uint8_t *payload, size_t len)
 {
 	char text[AGENT_TEXT_MAX];
@@ -342,6 +364,10 @@ static int on_frame(void *ctx, enum agent_msg type, uint32_t number, const uint8
 		return 0;
 	if (type == AGENT_MSG_PS_LIST)
 		return on_ps_list(guest, payload, len);
+	if (type == AGENT_MSG_ANSWER)
+		return on_answer(guest, number, payload, len);
+	if (type == AGENT_MSG_OOM)
+		return on_oom(guest, payload);
 	process = find_process(guest, number);
 	if (!process)
 		return violation(guest, "an unknown process");
@@ -528,6 +554,11 @@ int guest_ps(struct guest *guest, void (*fn)(void *ctx, const char *text), void 
 	if (r < 0)
 		free(TAKE_PTR(*link));
 	return r;
+}
+
+int guest_request(struct guest *guest, enum agent_msg type, uint32_t request, const void *payload, size_t len)
+{
+	return send_frame(guest, type, request, payload, len);
 }
 
 int guest_start(struct guest_process *process)

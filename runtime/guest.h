@@ -47,6 +47,10 @@ struct guest_times {
 struct guest_ops {
 	/* The agent is up. */
 	void (*hello)(void *ctx, const struct guest_times *times);
+	/* What guest_request() brought: `error` is a positive errno with a text, or 0 with a result. -errno: nonsense. */
+	int (*answer)(void *ctx, uint32_t request, int error, const uint8_t *body, size_t len);
+	/* The guest's kernel has killed processes of the container for want of memory: so many so far. */
+	void (*oom)(void *ctx, uint64_t kills);
 	/* The link is lost or the agent broke the protocol; nothing more comes. */
 	void (*lost)(void *ctx, const struct err *why);
 };
@@ -89,6 +93,10 @@ int guest_exec(struct guest *guest, const char *text, size_t len, struct guest_s
  * made harmless; not at all when the guest ends first.
  */
 int guest_ps(struct guest *guest, void (*fn)(void *ctx, const char *text), void *ctx);
+
+/* UPDATE or STATS, with a number that the answer will have. */
+int guest_request(struct guest *guest, enum agent_msg type, uint32_t request, const void *payload,
+		  size_t len);
 
 int guest_start(struct guest_process *process);
 int guest_signal(struct guest_process *process, int signo, bool all);

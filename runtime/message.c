@@ -14,22 +14,13 @@ enum { PACKET_MAX = 6 * MESSAGE_TEXT_MAX + 1024 };
 
 /* clang-format off: one a line */
 static const char *const type_names[MESSAGE_TYPES] = {
-	[MESSAGE_LAUNCH] = "launch",
-	[MESSAGE_RELEASE] = "release",
-	[MESSAGE_NET] = "net",
-	[MESSAGE_START] = "start",
-	[MESSAGE_KILL] = "kill",
-	[MESSAGE_EXEC] = "exec",
-	[MESSAGE_PAUSE] = "pause",
-	[MESSAGE_RESUME] = "resume",
-	[MESSAGE_RESIZE] = "resize",
-	[MESSAGE_PS] = "ps",
-	[MESSAGE_CONSOLE] = "console",
-	[MESSAGE_OK] = "ok",
-	[MESSAGE_ERROR] = "error",
-	[MESSAGE_CREATED] = "created",
-	[MESSAGE_STARTED] = "started",
-	[MESSAGE_EXITED] = "exited",
+	[MESSAGE_LAUNCH] = "launch", [MESSAGE_RELEASE] = "release", [MESSAGE_NET] = "net",
+	[MESSAGE_START] = "start",   [MESSAGE_KILL] = "kill",	    [MESSAGE_EXEC] = "exec",
+	[MESSAGE_PAUSE] = "pause",   [MESSAGE_RESUME] = "resume",   [MESSAGE_RESIZE] = "resize",
+	[MESSAGE_PS] = "ps",	     [MESSAGE_CONSOLE] = "console", [MESSAGE_UPDATE] = "update",
+	[MESSAGE_STATS] = "stats",   [MESSAGE_EVENTS] = "events",   [MESSAGE_OK] = "ok",
+	[MESSAGE_ERROR] = "error",   [MESSAGE_CREATED] = "created", [MESSAGE_STARTED] = "started",
+	[MESSAGE_EXITED] = "exited", [MESSAGE_OOM] = "oom",
 };
 /* clang-format on */
 

@@ -33,6 +33,9 @@ enum message_type {
 	MESSAGE_PS, /* flag: the guest's list too; OK brings exec's pids as text and the list's descriptor */
 	MESSAGE_RESIZE, /* rows, cols; on a connection that did EXEC: that process's terminal */
 	MESSAGE_CONSOLE, /* one descriptor: a stream socket that gets the guest's console */
+	MESSAGE_UPDATE, /* a descriptor: the limits as agent_update_write() has them */
+	MESSAGE_STATS, /* the OK's text: as agent_stats_write() has it */
+	MESSAGE_EVENTS, /* from the OK on: OOM, until either side closes the connection */
 
 	/* from vrun-vmm */
 	MESSAGE_OK,
@@ -40,6 +43,7 @@ enum message_type {
 	MESSAGE_CREATED, /* sync: the container's process waits for start */
 	MESSAGE_STARTED, /* execve() succeeded */
 	MESSAGE_EXITED, /* status: exit status, 128 + n for a signal */
+	MESSAGE_OOM, /* the guest's kernel killed processes of the container for want of memory */
 
 	MESSAGE_TYPES,
 };

@@ -226,7 +226,12 @@ static void on_lost(void *ctx, const struct err *why)
 	fail_with_console(m, why->text);
 }
 
-static const struct guest_ops guest_ops = { .hello = on_hello, .lost = on_lost };
+static const struct guest_ops guest_ops = {
+	.hello = on_hello,
+	.answer = monitor_answered,
+	.oom = monitor_oom,
+	.lost = on_lost,
+};
 
 static void on_machine_ended(void *ctx, enum vmm_end end, const struct err *why)
 {
@@ -393,6 +398,8 @@ int monitor_boot(struct monitor *m, int config_fd, struct err *err)
 		r = connect_agent(m, err);
 	if (r == 0)
 		r = create_container(m, config_fd, err);
+	if (r == 0 && monitor_update_late(m) < 0)
+		r = err_set(err, -EIO, "the container's new limits can't be sent");
 	return r < 0 ? r : vmm_run(m->vmm, err);
 }
 
@@ -536,6 +543,7 @@ static void monitor_done(struct monitor *m)
 	vmm_free(m->vmm);
 	monitor_exec_free_all(m);
 	monitor_ps_free_all(m);
+	monitor_limits_free(m);
 	guest_free(m->guest);
 	close_stdio(m);
 	monitor_net_done(m);

@@ -16,7 +16,9 @@ struct loop;
 struct loop_source;
 struct monitor_console;
 struct monitor_exec;
+struct monitor_listener;
 struct monitor_ps;
+struct monitor_request;
 struct vm_net;
 struct vm_spec;
 struct vmm;
@@ -45,6 +47,10 @@ struct monitor {
 	struct monitor_exec *execs;
 	struct monitor_console *console; /* NULL: nobody looks */
 	struct monitor_ps *ps;
+	struct monitor_request *requests; /* UPDATE and STATS that the agent has not answered */
+	uint32_t next_request;
+	struct monitor_listener *listeners; /* who did EVENTS */
+	char *update; /* limits that came before there was a guest, or NULL */
 
 	/* Interfaces that came and are not the machine's yet; then has_net, to give them back. */
 	struct vm_net *nets;
@@ -109,6 +115,21 @@ extern const struct control_ops monitor_control_ops;
 int monitor_console_attach(struct monitor *m, struct message *msg, struct err *err);
 /* Before the machine goes. */
 void monitor_console_free(struct monitor *m);
+
+/* --- monitor_limits.c --- */
+
+/* UPDATE, STATS, EVENTS. As a handler of control.h. */
+int monitor_update(struct monitor *m, struct control_conn *conn, struct message *msg, struct err *err);
+int monitor_stats(struct monitor *m, struct control_conn *conn, struct err *err);
+int monitor_events(struct monitor *m, struct control_conn *conn, struct err *err);
+/* The guest has its container's request: what came before that is next. */
+int monitor_update_late(struct monitor *m);
+/* From the guest, as guest_ops has it. */
+int monitor_answered(void *ctx, uint32_t request, int error, const uint8_t *body, size_t len);
+void monitor_oom(void *ctx, uint64_t kills);
+/* A connection is gone. */
+void monitor_limits_closed(struct monitor *m, const struct control_conn *conn);
+void monitor_limits_free(struct monitor *m);
 
 /* --- monitor_exec.c --- */
 

@@ -122,6 +122,12 @@ static int on_request(void *ctx, struct control_conn *conn, struct message *msg,
 		return verb_resize(m, conn, msg, err);
 	case MESSAGE_CONSOLE:
 		return monitor_console_attach(m, msg, err);
+	case MESSAGE_UPDATE:
+		return monitor_update(m, conn, msg, err);
+	case MESSAGE_STATS:
+		return monitor_stats(m, conn, err);
+	case MESSAGE_EVENTS:
+		return monitor_events(m, conn, err);
 	default:
 		return err_set(err, -EINVAL, "not a request");
 	}
@@ -134,6 +140,7 @@ static void on_closed(void *ctx, struct control_conn *conn)
 	if (m->starter == conn)
 		m->starter = NULL;
 	monitor_ps_closed(m, conn);
+	monitor_limits_closed(m, conn);
 	if (control_data(conn))
 		monitor_exec_closed(control_data(conn));
 }

@@ -1,4 +1,6 @@
-unit_TESTS += test_cgroup test_cgroup_host test_cgroup_limits
+unit_TESTS += test_cgroup test_cgroup_host test_cgroup_limits test_stats test_update
 test_cgroup_SRC := tests/unit/test_cgroup.c
 test_cgroup_host_SRC := tests/unit/test_cgroup_host.c
 test_cgroup_limits_SRC := tests/unit/test_cgroup_limits.c
+test_stats_SRC := tests/unit/test_stats.c agent/stats.c agent/oom.c
+test_update_SRC := tests/unit/test_update.c

@@ -429,6 +429,53 @@ static void requests_out_of_place_end_the_link(void **state)
 	agent_host_expect_protocol_error(&h);
 }
 
+static void expect_answer(struct agent_host *h, uint32_t request, int error, const char *body)
+{
+	struct agent_host_frame frame;
+
+	agent_host_expect(h, AGENT_MSG_ANSWER, request, &frame);
+	assert_true(frame.len >= 8);
+	assert_int_equal(get_le32(frame.payload), error);
+	frame.payload[frame.len < sizeof(frame.payload) ? frame.len : frame.len - 1] = '\0';
+	if (!strstr((const char *)frame.payload + 8, body))
+		fail_msg("\"%s\" is not in \"%s\"", body, (const char *)frame.payload + 8);
+}
+
+static void send_update(struct agent_host *h, uint32_t request, const char *text)
+{
+	agent_host_send(h, AGENT_MSG_UPDATE, request, text, strlen(text));
+}
+
+static void limits_and_statistics_are_answered(void **state)
+{
+	struct agent_host_frame frame;
+	struct agent_host h;
+
+	(void)state;
+	agent_host_begin(&h);
+	agent_host_send(&h, AGENT_MSG_STATS, 77, NULL, 0);
+	expect_answer(&h, 77, ESRCH, "");
+	send_update(&h, 78, "{\"resources\":{}}");
+	expect_answer(&h, 78, ESRCH, "there is no container");
+	agent_host_create(&h, &plain, 0, false);
+	agent_host_expect(&h, AGENT_MSG_CREATED, 0, &frame);
+	send_update(&h, 79, "{\"resources\":{\"pids\":{\"limit\":12}}}");
+	expect_answer(&h, 79, 0, "");
+	/* what is the host's is not the guest's */
+	send_update(&h, 80,
+		    "{\"resources\":{\"unified\":{\"io.max\":\"1:1 rbps=1\"},\"cpu\":{\"cpus\":\"99\"}}}");
+	expect_answer(&h, 80, 0, "");
+	send_update(&h, 81, "{\"resources\":{\"memory\":{\"limit\":\"x\"}}}");
+	expect_answer(&h, 81, EINVAL, "resources.memory.limit");
+	send_update(&h, 82, "{}");
+	expect_answer(&h, 82, EINVAL, "resources");
+	send_update(&h, 83, "nonsense");
+	expect_answer(&h, 83, EINVAL, "");
+	agent_host_send(&h, AGENT_MSG_STATS, 84, NULL, 0);
+	expect_answer(&h, 84, 0, "\"cpu\":{");
+	agent_host_end(&h);
+}
+
 static void late_requests_are_dropped(void **state)
 {
 	struct agent_winsize size = { 0 };
@@ -507,6 +554,7 @@ int main(void)
 		cmocka_unit_test(a_terminal_has_its_size_and_takes_new_ones),
 		cmocka_unit_test(exec_may_have_a_terminal_of_its_own),
 		cmocka_unit_test(requests_out_of_place_end_the_link),
+		cmocka_unit_test(limits_and_statistics_are_answered),
 		cmocka_unit_test(late_requests_are_dropped),
 	};
 

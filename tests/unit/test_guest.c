@@ -28,6 +28,8 @@ struct fixture {
 	} ports[PORTS];
 	unsigned n_ports;
 
+	unsigned answers, ooms;
+	uint64_t kills;
 	unsigned hello, lost, created, started, failed, ended, listed;
 	int status, error;
 	char text[ERR_TEXT_MAX];
@@ -81,7 +83,33 @@ static void on_lost(void *ctx, const struct err *why)
 	snprintf(f->text, sizeof(f->text), "%s", why->text);
 }
 
-static const struct guest_ops guest_ops = { .hello = on_hello, .lost = on_lost };
+/* Request 9 was asked. */
+static int on_answer(void *ctx, uint32_t request, int error, const uint8_t *body, size_t len)
+{
+	struct fixture *f = ctx;
+
+	if (request != 9)
+		return -EPROTO;
+	f->answers++;
+	f->error = error;
+	snprintf(f->text, sizeof(f->text), "%.*s", (int)len, (const char *)body);
+	return 0;
+}
+
+static void on_oom(void *ctx, uint64_t kills)
+{
+	struct fixture *f = ctx;
+
+	f->ooms++;
+	f->kills = kills;
+}
+
+static const struct guest_ops guest_ops = {
+	.hello = on_hello,
+	.answer = on_answer,
+	.oom = on_oom,
+	.lost = on_lost,
+};
 
 static void on_created(void *ctx)
 {
@@ -359,6 +387,61 @@ static void break_protocol(struct fixture *f, const char *message)
 	assert_int_equal(guest_start(f->process), -EPIPE);
 }
 
+static void say_answer(struct fixture *f, uint32_t request, uint32_t error, const char *body)
+{
+	struct agent_answer answer = { le32_make(error), le32_make(0) };
+	char payload[256];
+
+	memcpy(payload, &answer, sizeof(answer));
+	strcpy(payload + sizeof(answer), body);
+	say(f, AGENT_MSG_ANSWER, request, payload, sizeof(answer) + strlen(body));
+}
+
+static void requests_are_answered_by_number(void **state)
+{
+	struct fixture *f = *state;
+	uint32_t number;
+	char buf[64];
+
+	create(f);
+	assert_int_equal(hear(f, &number, buf, sizeof(buf)), AGENT_MSG_CREATE);
+	say_hello(f);
+	assert_int_equal(guest_request(f->guest, AGENT_MSG_UPDATE, 9, "{}", 2), 0);
+	assert_int_equal(hear(f, &number, buf, sizeof(buf)), AGENT_MSG_UPDATE);
+	assert_int_equal(number, 9);
+	say_answer(f, 9, EBUSY, "in use");
+	assert_int_equal(f->answers, 1);
+	assert_int_equal(f->error, EBUSY);
+	assert_string_equal(f->text, "in use");
+	say_answer(f, 9, UINT32_MAX, "");
+	assert_int_equal(f->error, EIO);
+	say_answer(f, 9, 0, "{}");
+	assert_int_equal(f->error, 0);
+	assert_string_equal(f->text, "{}");
+	assert_int_equal(f->lost, 0);
+}
+
+static void want_of_memory_is_passed_on(void **state)
+{
+	struct agent_oom oom = { le64_make(3) };
+	struct fixture *f = *state;
+
+	create(f);
+	say_hello(f);
+	say(f, AGENT_MSG_OOM, 0, &oom, sizeof(oom));
+	assert_int_equal(f->ooms, 1);
+	assert_int_equal(f->kills, 3);
+	assert_int_equal(f->lost, 0);
+}
+
+static void an_answer_to_nothing(void **state)
+{
+	create(*state);
+	say_hello(*state);
+	say_answer(*state, 8, 0, "");
+	break_protocol(*state, "an answer to what was not asked");
+}
+
 static void frames_before_hello(void **state)
 {
 	create(*state);
@@ -380,7 +463,7 @@ static void another_protocol_version(void **state)
 
 	create(*state);
 	say(*state, AGENT_MSG_HELLO, 0, &hello, sizeof(hello));
-	break_protocol(*state, "speaks protocol 3");
+	break_protocol(*state, "speaks protocol 4");
 }
 
 /* Its HELLO may be shorter or longer than ours: the message still says what is wrong. */
@@ -523,6 +606,9 @@ int main(void)
 		TEST(failures_give_the_exit_status_of_a_shell),
 		TEST(an_abandoned_process_is_killed_and_silent),
 		TEST(frames_before_hello),
+		TEST(an_answer_to_nothing),
+		TEST(want_of_memory_is_passed_on),
+		TEST(requests_are_answered_by_number),
 		TEST(a_second_hello),
 		TEST(another_protocol_version),
 		TEST(another_protocol_version_of_another_size),
