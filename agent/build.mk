@@ -6,6 +6,7 @@ agent_core_SRC := \
 	agent/container.c \
 	agent/copy_tree.c \
 	agent/credentials.c \
+	agent/device_filter.c \
 	agent/devices.c \
 	agent/flush.c \
 	agent/hooks.c \

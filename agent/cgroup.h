@@ -4,8 +4,8 @@
  *
  * The host limits the whole machine; these limits are there for the container
  * to see and keep within its own kernel (config-linux.md, "Control groups").
- * Not here: block devices and network classes, which name the host's devices,
- * and device rules: the guest has no device but its own.
+ * Not here: block devices, processors and network classes, which name the host's; and
+ * device rules, which device_filter.h has.
  */
 #ifndef VRUN_AGENT_CGROUP_H
 #define VRUN_AGENT_CGROUP_H

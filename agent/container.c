@@ -4,6 +4,7 @@
 
 #include "agent/cgroup.h"
 #include "agent/child.h"
+#include "agent/device_filter.h"
 #include "agent/namespaces.h"
 #include "agent/net.h"
 #include "base/cleanup.h"
@@ -37,6 +38,10 @@ static int set_up_cgroup(struct container *c, struct err *err)
 		return c->cgroup;
 	r = cgroup_apply(c->cgroup, &l->resources, err);
 	if (r < 0)
+		return r;
+	/* A kernel of the user's own may lack it: all devices there are the guest's anyway. */
+	r = device_filter_attach(c->cgroup, &l->resources, err);
+	if (r < 0 && r != -ENOSYS)
 		return r;
 	if (l->namespaces[OCI_NS_USER].wanted && l->namespaces[OCI_NS_CGROUP].wanted) {
 		uint32_t uid = namespaces_map_uid(l, 0), gid = namespaces_map_gid(l, 0);
