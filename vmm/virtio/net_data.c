@@ -229,18 +229,17 @@ void vnet_rx_stop(struct vnet_pair *pair)
 
 /* --- From the guest to the tap --- */
 
-/* One frame out, or not: 1 in either case. */
+/* False: dropped. */
 static bool write_frame(struct vnet_pair *pair, const struct vq_chain *chain)
 {
 	struct virtio_net *net = pair->net;
-	/* A queue that is not used any more may still hold frames. */
-	int tap = pair->attached ? pair->tap : net->pairs[0].tap;
 	ssize_t n;
 
 	if (net->gone || chain->readable_len > VNET_FRAME_MAX)
 		return false;
+	/* A detached queue of the tap still sends: what is left in a pair that is not used any more goes out. */
 	do
-		n = writev(tap, chain->readable, (int)chain->n_readable);
+		n = writev(pair->tap, chain->readable, (int)chain->n_readable);
 	while (n < 0 && errno == EINTR);
 	if (n < 0 && errno == EBADFD)
 		vnet_lost_tap(net);
