@@ -6,6 +6,7 @@
 #include "oci/spec.h"
 #include "runtime/cgroup.h"
 #include "runtime/container.h"
+#include "runtime/container_net.h"
 #include "runtime/hooks.h"
 #include "runtime/lookup.h"
 #include "runtime/proc.h"
@@ -81,6 +82,7 @@ static int delete (const struct cmd_call *call, struct err *err)
 	/* Read while it is there, run when all else is gone. */
 	if (lookup_spec(&c, &spec, &why) < 0)
 		log_warn("%s: the poststop hooks can't be run: %s", id, why.text);
+	container_net_release(c.state);
 	r = container_forget(c.store, c.dir, err);
 	if (r == 0 && spec)
 		hooks_poststop(&spec->hooks, c.state);

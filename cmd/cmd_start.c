@@ -4,6 +4,7 @@
 #include "cmd/cmd.h"
 #include "oci/spec.h"
 #include "runtime/cgroup.h"
+#include "runtime/container_net.h"
 #include "runtime/hooks.h"
 #include "runtime/lookup.h"
 #include "runtime/state.h"
@@ -35,7 +36,7 @@ static int start(const struct cmd_call *call, struct err *err)
 	}
 	r = lookup_spec(&c, &spec, err);
 	if (r == 0)
-		r = lookup_call(&c, &(struct message){ .type = MESSAGE_START }, 0, err);
+		r = container_net_start(&c, err);
 	if (r < 0)
 		return r;
 	/* The VM has booted only now: the quota of CPU time was kept from it. */

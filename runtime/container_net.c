@@ -6,7 +6,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "oci/spec.h"
-#include "runtime/control.h"
+#include "runtime/lookup.h"
 #include "runtime/net.h"
 #include "runtime/net_wire.h"
 #include "runtime/state.h"
@@ -49,8 +49,23 @@ int container_net_open(struct container_net *net, const struct oci_spec *spec, s
 	return r < 0 ? err_set_errno(err, r, "making a network namespace") : 0;
 }
 
-/* Send each interface; `ask`: the peer answers each. */
-static int send_taps(struct net_capture *capture, const struct net_owner *owner, int sock, bool ask,
+/* How an interface's message gets to vrun-vmm. */
+typedef int (*send_fn)(void *ctx, const struct message *msg, struct err *err);
+
+static int send_on_sync(void *ctx, const struct message *msg, struct err *err)
+{
+	int r = message_send(*(const int *)ctx, msg);
+
+	/* A vrun-vmm that is gone has said why: launch_wait() tells. */
+	return r < 0 && r != -EPIPE && r != -ECONNRESET ? err_set_errno(err, r, "vrun-vmm can't be told") : 0;
+}
+
+static int send_as_call(void *ctx, const struct message *msg, struct err *err)
+{
+	return lookup_call(ctx, msg, 0, err);
+}
+
+static int send_taps(struct net_capture *capture, const struct net_owner *owner, send_fn send, void *ctx,
 		     struct err *err)
 {
 	for (size_t i = 0; i < net_capture_count(capture); i++) {
@@ -58,22 +73,19 @@ static int send_taps(struct net_capture *capture, const struct net_owner *owner,
 		struct message msg;
 		int r = net_wire_message(net_capture_tap(capture, i), owner, &msg, &text);
 
-		if (r == 0 && ask) {
-			r = control_call(sock, &msg, MESSAGE_OK, NULL, err);
-			if (r < 0)
-				return r;
-		} else if (r == 0) {
-			r = message_send(sock, &msg);
-		}
-		/* A vrun-vmm that is gone has said why, or launch_wait() finds out. */
-		if (r < 0 && r != -EPIPE && r != -ECONNRESET)
+		if (r < 0)
 			return err_set_errno(err, r, "handing a network interface to vrun-vmm");
+		msg.flag = i == 0;
+		r = send(ctx, &msg, err);
+		if (r < 0)
+			return r;
 	}
 	return 0;
 }
 
-static int capture_and_send(int ns, const struct state *state, int sock, bool ask, struct net_capture **ret,
-			    struct err *err)
+/* *ret stays NULL when there is nothing to capture. */
+static int capture_and_send(int ns, const struct state *state, send_fn send, void *ctx,
+			    struct net_capture **ret, struct err *err)
 {
 	_cleanup_net_capture_ struct net_capture *capture = NULL;
 	struct net_owner owner;
@@ -86,11 +98,10 @@ static int capture_and_send(int ns, const struct state *state, int sock, bool as
 		return r;
 	r = net_capture_attach(capture, &owner, state->cpus, err);
 	if (r == 0)
-		r = send_taps(capture, &owner, sock, ask, err);
-	if (r < 0)
-		return r;
-	*ret = TAKE_PTR(capture);
-	return 0;
+		r = send_taps(capture, &owner, send, ctx, err);
+	if (r == 0)
+		*ret = TAKE_PTR(capture);
+	return r;
 }
 
 int container_net_attach(struct container_net *net, struct state *state, bool may_wait, int sync,
@@ -100,7 +111,7 @@ int container_net_attach(struct container_net *net, struct state *state, bool ma
 
 	if (net->ns < 0)
 		return 0;
-	r = capture_and_send(net->ns, state, sync, false, &net->capture, err);
+	r = capture_and_send(net->ns, state, send_on_sync, &sync, &net->capture, err);
 	if (r < 0)
 		return r;
 	state->net_waits = may_wait && net->made && !net->capture;
@@ -148,29 +159,35 @@ static int check_nothing_new(int ns, const struct state *state, struct err *err)
 	return net_check_complete(ns, &owner, err);
 }
 
-int container_net_start(const struct state *state, int control, int *ret_config_fd, struct err *err)
+int container_net_start(const struct lookup *lookup, struct err *err)
 {
 	_cleanup_net_capture_ struct net_capture *capture = NULL;
-	_cleanup_close_ int ns = -EBADF;
-	int r;
+	_cleanup_close_ int ns = -EBADF, config = -EBADF;
+	struct message start = { .type = MESSAGE_START };
+	const struct state *state = lookup->state;
+	int r = 0;
 
-	*ret_config_fd = -EBADF;
-	if (!state->net_owner)
-		return 0;
-	ns = open_of_process(state, err);
-	if (ns < 0)
-		return ns;
-	if (!state->net_waits)
-		return check_nothing_new(ns, state, err);
-	r = capture_and_send(ns, state, control, true, &capture, err);
-	if (r < 0 || !capture)
-		return r;
-	r = net_wire_config_fd(net_capture_config(capture));
+	if (state->net_owner) {
+		ns = open_of_process(state, err);
+		if (ns < 0)
+			return ns;
+		r = state->net_waits ? capture_and_send(ns, state, send_as_call, (void *)(uintptr_t)lookup,
+							&capture, err)
+				     : check_nothing_new(ns, state, err);
+	}
 	if (r < 0)
-		return err_set_errno(err, r, "the network's configuration");
-	*ret_config_fd = r;
-	net_capture_keep(capture);
-	return 0;
+		return r;
+	if (capture) {
+		config = net_wire_config_fd(net_capture_config(capture));
+		if (config < 0)
+			return err_set_errno(err, config, "the network's configuration");
+		start.fds[start.n_fds++] = config;
+	}
+	r = lookup_call(lookup, &start, 0, err);
+	/* A vrun-vmm that failed to start has put it back by itself. */
+	if (r == 0 && capture)
+		net_capture_keep(capture);
+	return r;
 }
 
 void container_net_release(const struct state *state)

@@ -12,6 +12,7 @@
 
 struct err;
 struct guest_net;
+struct lookup;
 struct net_capture;
 struct oci_spec;
 struct state;
@@ -45,11 +46,10 @@ void container_net_keep(struct container_net *net);
 void container_net_done(struct container_net *net);
 
 /*
- * At `start`: capture what has come since `create` if the VM has not booted, refuse if
- * it has. The interfaces are sent on `control`; *ret_config_fd goes with START,
- * -EBADF: there is nothing to say.
+ * START, and its outcome: with the interfaces that have come since `create` if the VM
+ * has not booted yet; refused when some have come and it has.
  */
-int container_net_start(const struct state *state, int control, int *ret_config_fd, struct err *err);
+int container_net_start(const struct lookup *lookup, struct err *err);
 
 /* The container is over, or could not be started: put its interfaces back. Failures are logged. */
 void container_net_release(const struct state *state);

@@ -22,7 +22,7 @@ enum message_type {
 	/* to vrun-vmm, sync socket */
 	MESSAGE_LAUNCH, /* text: launch parameters; descriptors as launch.h says */
 	MESSAGE_RELEASE, /* vrun goes, the container stays */
-	MESSAGE_NET, /* net_wire.h; on either socket */
+	MESSAGE_NET, /* net_wire.h; on either socket; flag: the first one */
 
 	/* to vrun-vmm, control socket; each is answered by OK or ERROR */
 	MESSAGE_START, /* a descriptor, or none: the network's configuration (net_wire.h) */

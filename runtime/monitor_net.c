@@ -15,11 +15,26 @@
 
 #include <string.h>
 
+/* Those that no machine has taken. */
+static void drop_nets(struct monitor *m)
+{
+	for (size_t i = 0; i < m->n_nets; i++) {
+		for (unsigned k = 0; k < m->nets[i].n_pairs; k++)
+			close_fd(m->nets[i].tap_fds[k]);
+		free(m->nets[i].name);
+	}
+	free(TAKE_PTR(m->nets));
+	m->n_nets = 0;
+}
+
 int monitor_net_take(struct monitor *m, struct message *msg, struct err *err)
 {
 	struct vm_net *nets, net;
 	int r;
 
+	/* A `start` before this one gave up halfway. */
+	if (msg->flag)
+		drop_nets(m);
 	if (m->n_nets >= VM_NETS_MAX)
 		return err_set(err, -E2BIG, "more than %d network interfaces", VM_NETS_MAX);
 	nets = realloc(m->nets, (m->n_nets + 1) * sizeof(*nets));
@@ -67,15 +82,9 @@ void monitor_net_done(struct monitor *m)
 {
 	int r = 0;
 
-	for (size_t i = 0; i < m->n_nets; i++) {
-		for (unsigned k = 0; k < m->nets[i].n_pairs; k++)
-			close_fd(m->nets[i].tap_fds[k]);
-		free(m->nets[i].name);
-	}
 	if (m->has_net || m->n_nets > 0)
 		r = net_release(-EBADF, &m->net_owner);
-	free(TAKE_PTR(m->nets));
-	m->n_nets = 0;
+	drop_nets(m);
 	/* `vrun delete` may do what we may not. */
 	if (r < 0)
 		log_debug("the network interfaces can't be put back by vrun-vmm: %s", strerror(-r));
