@@ -18,6 +18,11 @@
 #include <string.h>
 #include <sys/socket.h>
 
+enum {
+	CARRIER_WAIT_US = 500000,
+	LOWER_UP = 1 << 16, /* IFF_LOWER_UP: linux/if.h and net/if.h do not go together */
+};
+
 #define NAME_PREFIX "vrun-tmp" /* short enough for a number after it */
 
 static size_t address_len(uint8_t family)
@@ -390,6 +395,21 @@ static int add_neighs(int sock, const struct guest_net *net, const int *indexes,
 
 /* --- all of it --- */
 
+/*
+ * A device may need a moment for its carrier, and the kernel drops what is sent before. Asking for
+ * one link alone also makes a kernel from 6.8 on take note of a carrier that is there (IFF_RUNNING),
+ * which it may put off for a second otherwise.
+ */
+static void wait_for_carrier(int sock, int index)
+{
+	struct backoff backoff = BACKOFF_INIT;
+	unsigned flags;
+
+	while (rtnl_link_flags(sock, index, &flags) == 0 && !(flags & LOWER_UP) &&
+	       backoff.waited_us < CARRIER_WAIT_US && backoff_wait(&backoff))
+		;
+}
+
 /* In the namespace where the links are by now. */
 static int configure(const struct guest_net *net, struct err *err)
 {
@@ -410,7 +430,12 @@ static int configure(const struct guest_net *net, struct err *err)
 		r = add_routes(sock, net, indexes, err);
 	if (r == 0)
 		r = add_rules(sock, net, err);
-	return r < 0 ? r : add_neighs(sock, net, indexes, err);
+	if (r == 0)
+		r = add_neighs(sock, net, indexes, err);
+	for (size_t i = 0; r == 0 && i < net->n_links; i++)
+		if (net->links[i].up)
+			wait_for_carrier(sock, indexes[i]);
+	return r;
 }
 
 static int configure_in(const struct guest_net *net, int ns, struct err *err)

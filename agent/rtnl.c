@@ -113,6 +113,32 @@ int rtnl_talk(int sock, struct rtnl_msg *msg)
 	return verdict->error;
 }
 
+int rtnl_link_flags(int sock, int index, unsigned *ret)
+{
+	const struct ifinfomsg wanted = { .ifi_index = index };
+	const struct ifinfomsg *link;
+	union {
+		struct nlmsghdr header;
+		uint32_t words[ANSWER_MAX / 4];
+	} answer;
+	struct rtnl_msg msg;
+	ssize_t n;
+	int r;
+
+	rtnl_begin(&msg, RTM_GETLINK, 0, &wanted, sizeof(wanted));
+	r = send_msg(sock, &msg);
+	if (r < 0)
+		return r;
+	n = receive(sock, &answer, sizeof(answer));
+	if (n < 0)
+		return (int)n;
+	if (n < (ssize_t)NLMSG_LENGTH(sizeof(*link)) || answer.header.nlmsg_type != RTM_NEWLINK)
+		return -EBADMSG;
+	link = NLMSG_DATA(&answer.header);
+	*ret = link->ifi_flags;
+	return 0;
+}
+
 static int on_link(const struct nlmsghdr *h, rtnl_link_fn fn, void *ctx)
 {
 	const struct ifinfomsg *link = NLMSG_DATA(h);

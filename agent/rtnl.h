@@ -36,6 +36,9 @@ void rtnl_end_nest(struct rtnl_msg *msg, size_t place);
 /* Send it and wait for the verdict: 0 or -errno. */
 int rtnl_talk(int sock, struct rtnl_msg *msg);
 
+/* IFF_* of one link: netdevice(7). */
+int rtnl_link_flags(int sock, int index, unsigned *ret);
+
 /* Call `fn` for each link; a result other than 0 ends it and is returned. `mac`: NULL when it is not one of 6 bytes. */
 typedef int (*rtnl_link_fn)(void *ctx, const struct ifinfomsg *link, const char *name, const uint8_t *mac);
 int rtnl_each_link(int sock, rtnl_link_fn fn, void *ctx);
