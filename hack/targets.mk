@@ -38,6 +38,7 @@ run:
 	@hack/quick-start
 
 # --- Tests: `make test` is what CI runs; tests/run has the parts one by one ---
+CORES := $(shell nproc)
 .PHONY: test check
 test:
 	@hack/deps build guest run test

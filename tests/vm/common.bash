@@ -1,13 +1,14 @@
 # common: what every file in tests/vm loads.
 #
 # VRUN_TEST_ENGINE says which engine the containers run on (qemu or kvm); VRUN_TEST_BIN where the binaries
-# are. Each test has a state folder and a bundle of its own, and leaves nothing: teardown fails the
+# are; VRUN_TEST_KERNEL and VRUN_TEST_INITRD another guest than the one vrun picks. Each test has a state folder and a bundle of its own, and leaves nothing: teardown fails the
 # test when a process, a mount or state is left.
 
 : "${VRUN_TEST_ENGINE:=qemu}"
 repo=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
 : "${VRUN_TEST_BIN:=$repo/build/release}"
 export VRUN_TEST_ENGINE VRUN_TEST_BIN
+guest=(${VRUN_TEST_KERNEL:+--kernel "$repo/$VRUN_TEST_KERNEL"} ${VRUN_TEST_INITRD:+--initrd "$repo/$VRUN_TEST_INITRD"})
 
 setup() {
 	work=$BATS_TEST_TMPDIR
@@ -82,7 +83,8 @@ vrun() {
 
 # vrun_run [OPTIONS...]: the test's bundle in the foreground, on the engine under test.
 vrun_run() {
-	timeout -k 5 170 "$VRUN_TEST_BIN/vrun" --root "$state" run --engine "$VRUN_TEST_ENGINE" "$@" "$bundle" "t$BATS_TEST_NUMBER"
+	timeout -k 5 170 "$VRUN_TEST_BIN/vrun" --root "$state" run --engine "$VRUN_TEST_ENGINE" ${guest[@]+"${guest[@]}"} \
+		"$@" "$bundle" "t$BATS_SUITE_TEST_NUMBER"
 }
 
 # in_vm COMMAND-LINE: run a shell command line in a container.

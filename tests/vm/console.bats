@@ -6,10 +6,12 @@ load common
 # A container that knows the guest's console and its kernel's log.
 start_talker() {
 	mkbundle -- sh -c 'echo "<1>before" >/dev/kmsg; read -r line </dev/hvc0; echo "<1>got $line" >/dev/kmsg; sleep 1000'
-	jq '.linux.devices = [{ path: "/dev/hvc0", type: "c", major: 229, minor: 0 }, { path: "/dev/kmsg", type: "c", major: 1, minor: 11 }]' \
+	jq '[{ type: "c", major: 229, minor: 0 }, { type: "c", major: 1, minor: 11 }] as $nodes |
+		.linux.devices = [$nodes[0] + { path: "/dev/hvc0" }, $nodes[1] + { path: "/dev/kmsg" }] |
+		.linux.resources.devices += [$nodes[] + { allow: true, access: "rwm" }]' \
 		"$bundle/config.json" >"$work/c" && mv "$work/c" "$bundle/config.json"
 	vrun_run --detach --pid-file "$work/pid" </dev/null >"$work/out" 2>&1
-	id=t$BATS_TEST_NUMBER
+	id=t$BATS_SUITE_TEST_NUMBER
 }
 
 stop_talker() {

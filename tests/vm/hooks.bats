@@ -56,7 +56,7 @@ poststop stopped  poststop $b
 E
 	local f
 	for f in prestart poststop; do
-		[ "$(jq -r '.id + " " + .bundle + " " + .annotations["a.b"] + " " + .ociVersion' "$work/state.$f")" = "t$BATS_TEST_NUMBER $b c 1.2.0" ]
+		[ "$(jq -r '.id + " " + .bundle + " " + .annotations["a.b"] + " " + .ociVersion' "$work/state.$f")" = "t$BATS_SUITE_TEST_NUMBER $b c 1.2.0" ]
 	done
 	[ "$(jq .pid "$work/state.poststop")" = 0 ]
 	# the container's network namespace is that of the pid; createContainer runs in it, createRuntime does not
@@ -68,7 +68,7 @@ E
 	[ "$(cat "$work/net.createContainer")" = "$ns"$'\n'"$ns" ]
 	# in the guest, with the container's own pid and without our own annotations
 	local guest=$bundle/rootfs/guest-state
-	[ "$(jq -r '.id + " " + .bundle + " " + .status + " " + (.pid | tostring) + " " + (.annotations | tostring)' "$guest")" = "t$BATS_TEST_NUMBER $b created 1 {\"a.b\":\"c\"}" ]
+	[ "$(jq -r '.id + " " + .bundle + " " + .status + " " + (.pid | tostring) + " " + (.annotations | tostring)' "$guest")" = "t$BATS_SUITE_TEST_NUMBER $b created 1 {\"a.b\":\"c\"}" ]
 	grep -qx G=1 "$bundle/rootfs/guest-env"
 	[[ "$output" == *container* ]]
 	[[ "$output" != *hidden* ]]
@@ -89,7 +89,7 @@ E
 		[[ "$output" != *container$'\n'* ]]
 		[ "$(cut -d' ' -f1 "$work/log")" = "$kind"$'\n'poststop ]
 		[ ! -e "$work/pid" ]
-		[ ! -e "$state/t$BATS_TEST_NUMBER" ]
+		[ ! -e "$state/t$BATS_SUITE_TEST_NUMBER" ]
 		run timeout 100 "$VRUN_TEST_BIN/vrun" --root "$state" create --engine "$VRUN_TEST_ENGINE" -b "$bundle" c1
 		[ "$status" = 1 ]
 		[ ! -e "$state/c1" ]
@@ -118,7 +118,7 @@ E
 	run vrun_run --detach
 	[ "$status" = 1 ]
 	[ "$(cut -d' ' -f1 "$work/log")" = poststart$'\n'poststop$'\n'poststart$'\n'poststop ]
-	[ ! -e "$state/t$BATS_TEST_NUMBER" ]
+	[ ! -e "$state/t$BATS_SUITE_TEST_NUMBER" ]
 }
 
 @test "a poststop hook that fails is told, and the others run" {
