@@ -40,11 +40,17 @@ struct process {
 static void on_pump_done(void *ctx, struct pump *pump)
 {
 	struct process *p = ctx;
+	bool hang_up = p->master >= 0 && p->pumps[0] == pump;
 
 	for (int i = 0; i < 3; i++)
 		if (p->pumps[i] == pump)
 			p->pumps[i] = NULL;
 	pump_free(pump);
+	/* Whoever had the terminal has closed it: its last master goes, and the kernel sends SIGHUP. */
+	if (hang_up) {
+		pump_free(TAKE_PTR(p->pumps[1]));
+		p->master = close_fd(p->master);
+	}
 	p->env.handlers->stream_ended(p->env.ctx, p);
 }
 

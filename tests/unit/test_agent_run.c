@@ -380,6 +380,34 @@ static void a_terminal_has_its_size_and_takes_new_ones(void **state)
 	agent_host_end(&h);
 }
 
+static void a_terminal_that_is_closed_hangs_up(void **state)
+{
+	struct agent_host_frame frame;
+	struct agent_host h;
+
+	(void)state;
+	agent_host_begin(&h);
+	agent_host_create(
+		&h,
+		&(struct agent_host_config){
+			.args = "[\"sh\",\"-c\",\"trap 'exit 6' HUP; echo up; while :; do sleep 0.01; done\"]" },
+		WANT_TERMINAL, true);
+	agent_host_expect(&h, AGENT_MSG_STARTED, 0, &frame);
+	agent_host_read_until(h.stream[0], "up\r\n");
+	shutdown(h.stream[0], SHUT_WR);
+	agent_host_expect_exited(&h, 0, 6, 0);
+	agent_host_end(&h);
+
+	/* Process 1 has no default action for the signal, but reading fails. */
+	agent_host_begin(&h);
+	agent_host_create(&h, &(struct agent_host_config){ .args = "[\"cat\"]" }, WANT_TERMINAL, true);
+	agent_host_expect(&h, AGENT_MSG_STARTED, 0, &frame);
+	shutdown(h.stream[0], SHUT_WR);
+	agent_host_next(&h, &frame);
+	assert_int_equal(frame.type, AGENT_MSG_EXITED);
+	agent_host_end(&h);
+}
+
 static void exec_may_have_a_terminal_of_its_own(void **state)
 {
 	struct agent_host_frame frame;
@@ -552,6 +580,7 @@ int main(void)
 		cmocka_unit_test(exec_ends_with_the_container),
 		cmocka_unit_test(all_processes_get_a_signal),
 		cmocka_unit_test(a_terminal_has_its_size_and_takes_new_ones),
+		cmocka_unit_test(a_terminal_that_is_closed_hangs_up),
 		cmocka_unit_test(exec_may_have_a_terminal_of_its_own),
 		cmocka_unit_test(requests_out_of_place_end_the_link),
 		cmocka_unit_test(limits_and_statistics_are_answered),
