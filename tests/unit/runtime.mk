@@ -7,3 +7,5 @@ test_message_SRC := tests/unit/test_message.c
 test_guest_SRC := tests/unit/test_guest.c
 test_text_SRC := tests/unit/test_text.c
 test_timeline_SRC := tests/unit/test_timeline.c
+unit_TESTS += test_signame
+test_signame_SRC := tests/unit/test_signame.c
