@@ -13,6 +13,7 @@
 #include "agent/terminal.h"
 #include "base/cleanup.h"
 #include "base/fd.h"
+#include "base/signals.h"
 #include "oci/agent_proto.h"
 #include "oci/spec.h"
 
@@ -20,7 +21,6 @@
 #include <linux/close_range.h>
 #include <linux/keyctl.h>
 #include <sched.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
@@ -53,17 +53,6 @@ static int close_others(const int *keep, size_t n)
 			return 0;
 		from = next + 1;
 	}
-}
-
-static void reset_signals(void)
-{
-	struct sigaction dfl = { .sa_handler = SIG_DFL };
-	sigset_t none;
-
-	for (int s = 1; s < _NSIG; s++)
-		(void)sigaction(s, &dfl, NULL);
-	sigemptyset(&none);
-	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
 static int wait_for(int sync, char wanted)
@@ -311,7 +300,7 @@ static int run(struct child *c, struct err *err)
 	r = close_others(keep, ARRAY_SIZE(keep));
 	if (r < 0)
 		return err_set_errno(err, r, "closing the agent's descriptors");
-	reset_signals();
+	signals_reset();
 	umask(0);
 	if (setsid() < 0)
 		return err_set_errno(err, -errno, "setsid");

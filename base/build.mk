@@ -5,4 +5,5 @@ base_SRC := \
 	base/json_node.c \
 	base/json_out.c \
 	base/log.c \
-	base/loop.c
+	base/loop.c \
+	base/signals.c

@@ -10,6 +10,7 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/fd.h"
+#include "base/signals.h"
 #include "oci/spec.h"
 
 #include <ctype.h>
@@ -34,13 +35,9 @@ static void become(const struct oci_hook *hook, const struct oci_hook_env *env,
 		   const struct hook_files *files)
 {
 	char *no_args[] = { hook->path, NULL }, *no_env[] = { NULL };
-	sigset_t none;
 
 	setpgid(0, 0);
-	for (int signo = 1; signo < _NSIG; signo++)
-		signal(signo, SIG_DFL);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
+	signals_reset();
 	if (dup2(files->in, STDIN_FILENO) < 0 || dup2(files->out, STDOUT_FILENO) < 0 ||
 	    dup2(files->err, STDERR_FILENO) < 0)
 		_exit(126);

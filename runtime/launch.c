@@ -5,6 +5,7 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/fd.h"
+#include "base/signals.h"
 #include "oci/spec.h"
 #include "runtime/image.h"
 #include "runtime/launch_params.h"
@@ -32,12 +33,8 @@ static _Noreturn void become_vmm(const char *path, const char *id, int netns, in
 	char *const argv[] = { (char *)(uintptr_t) "vrun-vmm", (char *)(uintptr_t)id, NULL };
 	char text[256];
 	struct message msg = { .type = MESSAGE_ERROR, .status = 1, .text = text };
-	sigset_t none;
 
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	for (int signo = 1; signo <= SIGRTMAX; signo++)
-		signal(signo, SIG_DFL);
+	signals_reset();
 	/* Before the sync socket may take its number. */
 	if (netns >= 0 && setns(netns, CLONE_NEWNET) < 0)
 		goto failed;

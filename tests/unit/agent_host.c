@@ -18,17 +18,20 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 
 enum { TIMEOUT_MS = 30000 };
 
+/* Of the test, also in the agent: its addresses are abstract, and others may test at the same time. */
+static pid_t test_pid;
+
 static struct sockaddr_un address(uint32_t port)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 
-	/* abstract, and this test process's own */
-	snprintf(addr.sun_path + 1, sizeof(addr.sun_path) - 1, "vrun-test-%d-%u", (int)getpgid(0), port);
+	snprintf(addr.sun_path + 1, sizeof(addr.sun_path) - 1, "vrun-test-%d-%u", (int)test_pid, port);
 	return addr;
 }
 
@@ -59,6 +62,22 @@ static void must(bool ok, const char *what)
 	_exit(99);
 }
 
+/* Whatever starts the tests may ignore and block signals: no container may see it. 32 is libc's own (nptl(7)). */
+static void inherit_signals(void)
+{
+	/* the kernel's struct sigaction, longest on x86-64 */
+	const unsigned long ignore[4] = { (unsigned long)(uintptr_t)SIG_IGN };
+	const int signals[] = { SIGHUP, SIGUSR2, 32, SIGRTMIN };
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGRTMAX);
+	must(sigprocmask(SIG_BLOCK, &set, NULL) == 0, "blocking signals");
+	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
+		must(syscall(SYS_rt_sigaction, signals[i], ignore, NULL, 8) == 0, "ignoring a signal");
+}
+
 static _Noreturn void run_agent(int link)
 {
 	struct agent_config config = { .take_link = link,
@@ -69,6 +88,7 @@ static _Noreturn void run_agent(int link)
 	int r;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	inherit_signals();
 	/* In the guest it is PID 1. */
 	prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 	must(unshare(CLONE_NEWNS) == 0, "a mount namespace");
@@ -116,6 +136,7 @@ void agent_host_begin(struct agent_host *h)
 	      "etc/passwd",
 	      h->rootfs);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	test_pid = getpid();
 	fflush(NULL);
 	h->agent = fork();
 	assert_true(h->agent >= 0);

@@ -9,6 +9,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/loop.h"
+#include "base/signals.h"
 
 #include <fcntl.h>
 #include <linux/close_range.h>
@@ -45,17 +46,6 @@ struct qemu_process {
 
 /* --- In the child: only async-signal-safe calls, as other threads may hold locks --- */
 
-static void child_signals(void)
-{
-	sigset_t none;
-
-	/* Ours are blocked for a signalfd, and SIGPIPE is ignored: exec would pass both on. */
-	for (int sig = 1; sig < NSIG; sig++)
-		signal(sig, SIG_DFL);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
 static int child_descriptors(int null_fd, int output_fd, const int *fds, size_t n_fds)
 {
 	if (dup2(null_fd, 0) < 0 || dup2(output_fd, 1) < 0 || dup2(output_fd, 2) < 0)
@@ -78,7 +68,8 @@ static _Noreturn void child(char *const argv[], pid_t parent, int null_fd, int o
 
 	/* A session of its own: the terminal's Ctrl-C is for the container. */
 	setsid();
-	child_signals();
+	/* Ours are blocked for a signalfd, and SIGPIPE is ignored: exec would pass both on. */
+	signals_reset();
 	r = child_descriptors(null_fd, output_fd, fds, n_fds);
 	if (r == 0 && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 		r = -errno;
