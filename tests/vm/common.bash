@@ -8,7 +8,7 @@
 repo=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
 : "${VRUN_TEST_BIN:=$repo/build/release}"
 export VRUN_TEST_ENGINE VRUN_TEST_BIN
-guest=(${VRUN_TEST_KERNEL:+--kernel "$repo/$VRUN_TEST_KERNEL"} ${VRUN_TEST_INITRD:+--initrd "$repo/$VRUN_TEST_INITRD"})
+guest_options=(${VRUN_TEST_KERNEL:+--kernel "$repo/$VRUN_TEST_KERNEL"} ${VRUN_TEST_INITRD:+--initrd "$repo/$VRUN_TEST_INITRD"})
 
 setup() {
 	work=$BATS_TEST_TMPDIR
@@ -77,13 +77,21 @@ add_programs() {
 	done
 }
 
+# guest_release: what uname -r says in the guest that vrun_run starts.
+guest_release() {
+	local tuned=$repo/build/guest/vmlinux-tuned
+	if [ -n "${VRUN_TEST_KERNEL:-}" ]; then cat "$repo/$VRUN_TEST_KERNEL.release"
+	elif [ -e "$tuned" ]; then cat "$tuned.release"
+	else cat "$repo/build/guest/vmlinux.release"; fi
+}
+
 vrun() {
 	"$VRUN_TEST_BIN/vrun" --root "$state" "$@"
 }
 
 # vrun_run [OPTIONS...]: the test's bundle in the foreground, on the engine under test.
 vrun_run() {
-	timeout -k 5 170 "$VRUN_TEST_BIN/vrun" --root "$state" run --engine "$VRUN_TEST_ENGINE" ${guest[@]+"${guest[@]}"} \
+	timeout -k 5 170 "$VRUN_TEST_BIN/vrun" --root "$state" run --engine "$VRUN_TEST_ENGINE" ${guest_options[@]+"${guest_options[@]}"} \
 		"$@" "$bundle" "t$BATS_SUITE_TEST_NUMBER"
 }
 

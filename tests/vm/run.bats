@@ -48,7 +48,7 @@ load common
 	[ "$status" = 0 ]
 	[ "${lines[0]}" != "$(cat /proc/sys/kernel/random/boot_id)" ]
 	[ "${lines[1]}" -lt 120 ]
-	[ "${lines[2]}" = "$(cat "$repo/build/guest/vmlinux.release")" ]
+	[ "${lines[2]}" = "$(guest_release)" ]
 }
 
 @test "one processor by default, four when asked" {
@@ -118,7 +118,7 @@ load common
 
 @test "SIGTERM reaches the container, whose exit status comes back" {
 	mkbundle -- sh -c 'trap "echo got TERM; exit 42" TERM; echo ready; while :; do sleep 0.1; done'
-	"$VRUN_TEST_BIN/vrun" --root "$state" run --engine "$VRUN_TEST_ENGINE" ${guest[@]+"${guest[@]}"} "$bundle" t14 >"$work/out" 2>"$work/err" &
+	"$VRUN_TEST_BIN/vrun" --root "$state" run --engine "$VRUN_TEST_ENGINE" ${guest_options[@]+"${guest_options[@]}"} "$bundle" t14 >"$work/out" 2>"$work/err" &
 	local pid=$! i
 	for i in $(seq 300); do
 		grep -q ready "$work/out" && break
