@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 int guest_mem_add(struct guest_mem *mem, const struct guest_mem_region *region)
 {
@@ -189,4 +190,25 @@ int guest_mem_read(const struct guest_mem *mem, uint64_t gpa, void *buf, size_t 
 	/* The compiler must not go back to the guest's bytes instead of using the copy. */
 	atomic_signal_fence(memory_order_acq_rel);
 	return 0;
+}
+
+int guest_mem_discard(const struct guest_mem *mem, const struct iovec *slice)
+{
+	const uintptr_t start = (uintptr_t)slice->iov_base, page = (uintptr_t)sysconf(_SC_PAGESIZE);
+
+	if (slice->iov_len == 0 || start % page || slice->iov_len % page)
+		return -EINVAL;
+	for (unsigned i = 0; i < mem->n_regions; i++) {
+		const struct guest_mem_region *region = &mem->regions[i];
+		uintptr_t offset = start - (uintptr_t)region->hva;
+
+		if (offset >= region->size || slice->iov_len > region->size - offset)
+			continue;
+		/* Of shared memory the file has to let go, or the pages would only leave our mapping. */
+		return madvise(slice->iov_base, slice->iov_len,
+			       region->shared ? MADV_REMOVE : MADV_DONTNEED) < 0
+			       ? -errno
+			       : 0;
+	}
+	return -EINVAL;
 }

@@ -25,6 +25,7 @@ struct guest_mem_region {
 	uint64_t user_addr; /* the front-end's virtual address (vhost-user), else 0 */
 	void *map; /* what guest_mem_done() unmaps, NULL: not ours */
 	size_t map_len;
+	bool shared; /* MAP_SHARED: others have the same pages */
 };
 
 enum { GUEST_MEM_REGIONS_MAX = 32 };
@@ -62,5 +63,11 @@ bool guest_mem_from_user_addr(const struct guest_mem *mem, uint64_t user_addr, u
 /* Copies for the boot loader and tables; -EFAULT. May span regions. */
 int guest_mem_write(const struct guest_mem *mem, uint64_t gpa, const void *buf, size_t len);
 int guest_mem_read(const struct guest_mem *mem, uint64_t gpa, void *buf, size_t len);
+
+/*
+ * Give the host back the pages of a slice (whole ones, of one region): what the guest then finds there is
+ * undefined until it writes. -EINVAL: not whole pages, or not all of one region; other errors are the host's.
+ */
+int guest_mem_discard(const struct guest_mem *mem, const struct iovec *slice);
 
 #endif

@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "vmm/console_log.h"
 #include "vmm/engine.h"
+#include "vmm/virtio/balloon.h"
 #include "vmm/virtio/console.h"
 #include "vmm/virtio/fs.h"
 #include "vmm/virtio/net.h"
@@ -29,7 +30,7 @@
 /* The tag that the agent mounts (oci/agent_proto.h). */
 #define SHARE_TAG "vrun"
 
-enum { DEVICES_MAX = 3 + VM_NETS_MAX };
+enum { DEVICES_MAX = 4 + VM_NETS_MAX };
 
 static_assert((int)VM_NET_PAIRS_MAX == (int)VNET_PAIRS_MAX, "queue pairs of a net");
 static_assert((int)VM_NET_MTU_MIN == (int)VNET_MTU_MIN && (int)VM_NET_MTU_MAX == (int)VNET_MTU_MAX,
@@ -222,6 +223,18 @@ static int make_console_device(struct vmm *vmm, struct err *err)
 	return 0;
 }
 
+static int make_balloon(struct vmm *vmm, struct err *err)
+{
+	struct vdev *dev;
+	int r;
+
+	r = virtio_balloon_new(vmm->loop, &dev, err);
+	if (r < 0)
+		return err_wrap(err, r, "balloon");
+	vmm->devices[vmm->n_devices++] = dev;
+	return 0;
+}
+
 static void engine_ended(void *ctx, enum vmm_end end, const struct err *err)
 {
 	struct vmm *vmm = ctx;
@@ -257,7 +270,8 @@ static int make_all(struct vmm *vmm, struct err *err)
 
 	if ((r = make_console(vmm, err)) < 0 || (r = make_vsock(vmm, err)) < 0 ||
 	    (r = make_fs(vmm, err)) < 0 || (r = make_nets(vmm, err)) < 0 ||
-	    (r = make_console_device(vmm, err)) < 0 || (r = make_engine(vmm, err)) < 0)
+	    (r = make_console_device(vmm, err)) < 0 || (r = make_balloon(vmm, err)) < 0 ||
+	    (r = make_engine(vmm, err)) < 0)
 		return r;
 	return 0;
 }

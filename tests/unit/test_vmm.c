@@ -167,10 +167,11 @@ static void devices_come_in_slot_order(void **state)
 	spec.n_shares = 2;
 	make();
 	assert_string_equal(fake.which, "kvm");
-	assert_int_equal(fake.args.n_devices, 3);
+	assert_int_equal(fake.args.n_devices, 4);
 	assert_int_equal(fake.args.devices[0]->ops->type, VIRTIO_ID_VSOCK);
 	assert_int_equal(fake.args.devices[1]->ops->type, VIRTIO_ID_FS);
 	assert_int_equal(fake.args.devices[2]->ops->type, VIRTIO_ID_CONSOLE);
+	assert_int_equal(fake.args.devices[3]->ops->type, VIRTIO_ID_BALLOON);
 	assert_ptr_equal(vmm_vsock(vmm), fake.args.devices[0]);
 	assert_memory_equal(fake.args.devices[0]->config, "\7\0\0\0\0\0\0\0", 8);
 	assert_memory_equal(fake.args.devices[1]->config, "vrun\0", 5);
@@ -183,7 +184,7 @@ static void without_shares_there_is_no_fs(void **state)
 	spec.engine = VM_ENGINE_QEMU;
 	make();
 	assert_string_equal(fake.which, "qemu");
-	assert_int_equal(fake.args.n_devices, 2);
+	assert_int_equal(fake.args.n_devices, 3);
 	assert_int_equal(fake.args.devices[1]->ops->type, VIRTIO_ID_CONSOLE);
 }
 
@@ -301,7 +302,7 @@ static void each_net_is_a_device(void **state)
 		skip();
 	set_nets("eth0", "lan");
 	make();
-	assert_int_equal(fake.args.n_devices, 4);
+	assert_int_equal(fake.args.n_devices, 5);
 	assert_int_equal(fake.args.devices[1]->ops->type, VIRTIO_ID_NET);
 	assert_memory_equal(fake.args.devices[1]->config, "\2\0\0\0\0\0", 6);
 	assert_string_equal(fake.args.devices[1]->tag, "eth0");

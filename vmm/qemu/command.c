@@ -213,7 +213,7 @@ static int add_net(struct qemu_command *command, const struct vm_spec *spec, con
 
 bool qemu_has_own(const struct vdev *dev)
 {
-	return dev->ops->type == VIRTIO_ID_CONSOLE;
+	return dev->ops->type == VIRTIO_ID_CONSOLE || dev->ops->type == VIRTIO_ID_BALLOON;
 }
 
 bool qemu_connects(const struct vdev *dev)
@@ -228,8 +228,15 @@ static int add_device(struct qemu_command *command, const struct vm_spec *spec, 
 	unsigned slot = (unsigned)index + 1;
 	char id[32];
 
-	if (qemu_has_own(dev))
+	if (qemu_has_own(dev)) {
+		/* There is no balloon over vhost-user. What the guest reports QEMU takes out of the memfd. */
+		if (dev->ops->type == VIRTIO_ID_BALLOON) {
+			addf(command, "-device");
+			addf(command, "virtio-balloon-pci,addr=%02x.0,disable-legacy=on,free-page-reporting=on",
+			     slot);
+		}
 		return 0;
+	}
 	snprintf(id, sizeof(id), "dev%zu", index);
 	if (qemu_connects(dev)) {
 		addf(command, "-chardev");

@@ -38,7 +38,7 @@ struct qemu_command {
 		.n = 0                                                                                       \
 	}
 
-/* True for the devices that QEMU brings itself: its console. */
+/* True for the devices that QEMU brings itself: its console, its balloon. */
 bool qemu_has_own(const struct vdev *dev);
 /* True for those whose socket it must have connected itself (listener.h). */
 bool qemu_connects(const struct vdev *dev);

@@ -82,6 +82,7 @@ int vu_memory_map(const struct vu_region *region, int fd, bool sealed, struct gu
 		.user_addr = region->user_addr,
 		.map = map,
 		.map_len = map_end - map_start,
+		.shared = true,
 	};
 	return 0;
 }
