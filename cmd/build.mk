@@ -1,6 +1,7 @@
 vrun_SRC := \
 	cmd/cmd_check.c \
 	cmd/cmd_checkpoint.c \
+	cmd/cmd_completion.c \
 	cmd/cmd_console.c \
 	cmd/cmd_create.c \
 	cmd/cmd_delete.c \
@@ -9,6 +10,7 @@ vrun_SRC := \
 	cmd/cmd_features.c \
 	cmd/cmd_kill.c \
 	cmd/cmd_list.c \
+	cmd/cmd_manual.c \
 	cmd/cmd_pause.c \
 	cmd/cmd_ps.c \
 	cmd/cmd_run.c \
@@ -16,12 +18,18 @@ vrun_SRC := \
 	cmd/cmd_start.c \
 	cmd/cmd_state.c \
 	cmd/cmd_update.c \
+	cmd/commands.c \
+	cmd/completion.c \
 	cmd/create_options.c \
+	cmd/help.c \
+	cmd/manual.c \
 	cmd/options.c \
+	cmd/term.c \
 	cmd/version.c \
 	cmd/vrun.c
 
 vrun_vmm_SRC := \
 	cmd/options.c \
+	cmd/version.c \
 	cmd/vmm_serve.c \
 	cmd/vrun_vmm.c

@@ -42,19 +42,25 @@ struct command {
 	const char *words; /* "ID [SIGNAL]", for --help */
 	const char *summary; /* one line, no full stop */
 	const char *details; /* more for `vrun VERB --help`, or NULL */
+	const char *examples; /* command lines, one a line; NULL only when hidden */
 	const struct opt *opts;
 	size_t opts_size; /* of the verb's struct */
 	enum opt_order order;
 	bool any_options; /* none is looked at */
+	bool hidden; /* not for people: in no list, completion or manual */
 	int min_words, max_words; /* -1: any number */
 	int (*run)(const struct cmd_call *call, struct err *err);
 };
 
+/* The options before a command. */
+extern const struct opt global_opts[];
+
 /* NULL-terminated, in the order of --help. */
 extern const struct command *const commands[];
 
-extern const struct command cmd_check, cmd_checkpoint, cmd_console, cmd_create, cmd_delete, cmd_events;
-extern const struct command cmd_exec, cmd_features, cmd_kill, cmd_list, cmd_pause, cmd_ps, cmd_restore;
-extern const struct command cmd_resume, cmd_run, cmd_spec, cmd_start, cmd_state, cmd_update;
+extern const struct command cmd_check, cmd_checkpoint, cmd_completion, cmd_console, cmd_create;
+extern const struct command cmd_delete, cmd_events, cmd_exec, cmd_features, cmd_kill, cmd_list, cmd_manual;
+extern const struct command cmd_pause, cmd_ps, cmd_restore, cmd_resume, cmd_run, cmd_spec, cmd_start;
+extern const struct command cmd_state, cmd_update;
 
 #endif

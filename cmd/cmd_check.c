@@ -4,6 +4,7 @@
 #include "base/err.h"
 #include "base/json.h"
 #include "cmd/cmd.h"
+#include "cmd/term.h"
 #include "runtime/check.h"
 #include "runtime/config.h"
 
@@ -14,7 +15,7 @@ struct options {
 };
 
 static const struct opt opts[] = {
-	{ "format", 'f', OPT_STRING, offsetof(struct options, format), "FORMAT", "table or json (table)" },
+	{ "format", 'f', OPT_STRING, offsetof(struct options, format), "table|json", "how it looks (table)" },
 	OPT_END,
 };
 
@@ -22,20 +23,12 @@ static const char *const result_words[] = {
 	[CHECK_OK] = "ok", [CHECK_NOTE] = "note", [CHECK_MISSING] = "missing"
 };
 
-/* Colours only where a person looks, and did not ask for none (no-color.org). */
-static bool use_colours(void)
-{
-	const char *no = getenv("NO_COLOR");
-
-	return isatty(STDOUT_FILENO) && !(no && no[0]);
-}
-
 static void print_table(const struct check_report *report)
 {
 	static const char *const colours[] = {
 		[CHECK_OK] = "\033[32m", [CHECK_NOTE] = "\033[36m", [CHECK_MISSING] = "\033[33m"
 	};
-	bool coloured = use_colours();
+	bool coloured = term_colours(STDOUT_FILENO);
 
 	for (size_t i = 0; i < report->n; i++) {
 		const struct check_row *row = &report->rows[i];
@@ -123,7 +116,9 @@ const struct command cmd_check = {
 	.summary = "tell what this machine offers, and which engine runs the VMs",
 	.details =
 		"Each row that is missing something names the command that mends it. The exit status is 0\n"
-		"when an engine works. Example: vrun check --format json",
+		"when an engine works.",
+	.examples = "vrun check\n"
+		    "vrun check --format json",
 	.opts = opts,
 	.opts_size = sizeof(struct options),
 	.run = run,

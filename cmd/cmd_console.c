@@ -119,6 +119,7 @@ const struct command cmd_console = {
 	.summary = "attach to the guest's console, to see what its kernel says",
 	.details = "Shows the last lines and what comes, and passes on what is typed; Ctrl-] ends it. The\n"
 		   "container's own output does not come here.",
+	.examples = "vrun console web",
 	.opts = opts,
 	.opts_size = 1,
 	.min_words = 1,

@@ -48,6 +48,7 @@ const struct command cmd_create = {
 	.name = "create",
 	.words = "ID",
 	.summary = "make a container, whose process `start` will run",
+	.examples = "vrun create --bundle build/bundle --pid-file pid web",
 	.opts = opts,
 	.opts_size = sizeof(struct options),
 	.min_words = 1,

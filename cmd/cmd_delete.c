@@ -93,6 +93,7 @@ const struct command cmd_delete = {
 	.name = "delete",
 	.words = "ID",
 	.summary = "remove a stopped container",
+	.examples = "vrun delete --force web",
 	.opts = opts,
 	.opts_size = sizeof(struct options),
 	.min_words = 1,

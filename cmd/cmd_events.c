@@ -124,6 +124,8 @@ const struct command cmd_events = {
 	.name = "events",
 	.words = "ID",
 	.summary = "print a container's statistics and what befalls it, as JSON",
+	.examples = "vrun events --stats web\n"
+		    "vrun events --interval 500ms web",
 	.opts = opts,
 	.opts_size = sizeof(struct options),
 	.min_words = 1,

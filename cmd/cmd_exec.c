@@ -271,6 +271,8 @@ const struct command cmd_exec = {
 	.details =
 		"The exit status is the process's. The process of the host that stands for it (--pid-file)\n"
 		"passes signals on; when it is killed the process in the guest is.",
+	.examples = "vrun exec web ps\n"
+		    "vrun exec --tty --env LANG=C.UTF-8 web sh",
 	.opts = opts,
 	.opts_size = sizeof(struct options),
 	.order = OPT_FIRST,

@@ -31,6 +31,7 @@ const struct command cmd_features = {
 	.name = "features",
 	.words = "",
 	.summary = "print what this runtime supports, as JSON",
+	.examples = "vrun features",
 	.opts = opts,
 	.opts_size = 1,
 	.run = features,

@@ -54,6 +54,8 @@ const struct command cmd_kill = {
 	.words = "ID [SIGNAL]",
 	.summary = "send a signal to a container",
 	.details = "SIGNAL is a name (TERM, SIGUSR1, RTMIN+3) or a number; TERM if it is left out.",
+	.examples = "vrun kill web\n"
+		    "vrun kill --all web KILL",
 	.opts = opts,
 	.opts_size = sizeof(struct options),
 	.min_words = 1,

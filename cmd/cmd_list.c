@@ -18,7 +18,7 @@ struct options {
 };
 
 static const struct opt opts[] = {
-	{ "format", 'f', OPT_STRING, offsetof(struct options, format), "FORMAT", "table or json (table)" },
+	{ "format", 'f', OPT_STRING, offsetof(struct options, format), "table|json", "how it looks (table)" },
 	{ "quiet", 'q', OPT_FLAG, offsetof(struct options, quiet), NULL, "ids only" },
 	OPT_END,
 };
@@ -137,6 +137,8 @@ const struct command cmd_list = {
 	.name = "list",
 	.words = "",
 	.summary = "list the containers",
+	.examples = "vrun list\n"
+		    "vrun list --quiet",
 	.opts = opts,
 	.opts_size = sizeof(struct options),
 	.run = list,

@@ -23,7 +23,7 @@ struct options {
 };
 
 static const struct opt opts[] = {
-	{ "format", 'f', OPT_STRING, offsetof(struct options, format), "FORMAT",
+	{ "format", 'f', OPT_STRING, offsetof(struct options, format), "table|json",
 	  "table: the guest's processes; json: pids on the host" },
 	OPT_END,
 };
@@ -112,6 +112,8 @@ const struct command cmd_ps = {
 	.name = "ps",
 	.words = "ID",
 	.summary = "list a container's processes",
+	.examples = "vrun ps web\n"
+		    "vrun ps --format json web",
 	.opts = opts,
 	.opts_size = sizeof(struct options),
 	.min_words = 1,

@@ -179,6 +179,9 @@ const struct command cmd_run = {
 	.details = "DIR is the bundle: a directory with config.json and a root file system. Without ID one\n"
 		   "is made up. The exit status is the container's; 128 + n for signal n, 127 and 126 when\n"
 		   "the command is not there or can't be run, 1 for vrun's own errors.",
+	.examples = "vrun run build/bundle\n"
+		    "vrun run --engine qemu --memory 256M --cpus 2 build/bundle\n"
+		    "vrun run --detach --bundle build/bundle web",
 	.opts = opts,
 	.opts_size = sizeof(struct options),
 	.max_words = 2,

@@ -145,6 +145,7 @@ const struct command cmd_spec = {
 	.name = "spec",
 	.words = "",
 	.summary = "write a config.json to begin with",
+	.examples = "vrun spec --bundle mybundle --vm",
 	.opts = opts,
 	.opts_size = sizeof(struct options),
 	.run = spec,

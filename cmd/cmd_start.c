@@ -54,6 +54,7 @@ const struct command cmd_start = {
 	.name = "start",
 	.words = "ID",
 	.summary = "run the process of a created container",
+	.examples = "vrun start web",
 	.opts = opts,
 	.opts_size = 1,
 	.min_words = 1,

@@ -33,6 +33,7 @@ const struct command cmd_state = {
 	.name = "state",
 	.words = "ID",
 	.summary = "print a container's state as JSON",
+	.examples = "vrun state web",
 	.opts = opts,
 	.opts_size = 1,
 	.min_words = 1,

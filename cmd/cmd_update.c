@@ -235,6 +235,7 @@ const struct command cmd_update = {
 	.words = "ID",
 	.summary = "change a container's limits",
 	.details = "With --resources all other options are ignored.",
+	.examples = "vrun update --memory 256M --pids-limit 100 web",
 	.opts = opts,
 	.opts_size = sizeof(struct options),
 	.min_words = 1,

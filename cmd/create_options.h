@@ -32,7 +32,8 @@ struct create_options {
 		{ "pid-file", 0,                                                                                 \
 		  OPT_STRING, offsetof(type, field.pid_file),                                                    \
 		  "FILE",     "write the container's pid there" },                                               \
-		{ "engine", 0, OPT_STRING, offsetof(type, field.engine), "NAME", "auto, kvm or qemu (auto)" },   \
+		{ "engine", 0, OPT_STRING, offsetof(type, field.engine), "auto|kvm|qemu",                      \
+		  "who runs the VM (auto)" },                                                                    \
 		{ "kernel", 0, OPT_STRING, offsetof(type, field.kernel), "FILE", "guest kernel" },               \
 		{ "initrd",   0,                                                                                 \
 		  OPT_STRING, offsetof(type, field.initrd),                                                      \

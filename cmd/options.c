@@ -10,9 +10,10 @@
 
 enum { NEAREST_LEN_MAX = 40, HELP_COLUMN = 30 };
 
+/* Letters added, left out, changed, or two beside each other swapped: each is one slip. */
 static size_t edit_distance(const char *a, const char *b)
 {
-	size_t row[NEAREST_LEN_MAX + 1];
+	size_t above[NEAREST_LEN_MAX + 1] = { 0 }, row[NEAREST_LEN_MAX + 1];
 	size_t la = strlen(a), lb = strlen(b);
 
 	if (la > NEAREST_LEN_MAX || lb > NEAREST_LEN_MAX)
@@ -20,8 +21,10 @@ static size_t edit_distance(const char *a, const char *b)
 	for (size_t j = 0; j <= lb; j++)
 		row[j] = j;
 	for (size_t i = 1; i <= la; i++) {
+		size_t before[NEAREST_LEN_MAX + 1];
 		size_t diagonal = row[0];
 
+		memcpy(before, row, (lb + 1) * sizeof(row[0]));
 		row[0] = i;
 		for (size_t j = 1; j <= lb; j++) {
 			size_t best = diagonal + (a[i - 1] != b[j - 1]);
@@ -31,8 +34,12 @@ static size_t edit_distance(const char *a, const char *b)
 				best = row[j] + 1;
 			if (row[j - 1] + 1 < best)
 				best = row[j - 1] + 1;
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
+			    above[j - 2] + 1 < best)
+				best = above[j - 2] + 1;
 			row[j] = best;
 		}
+		memcpy(above, before, (lb + 1) * sizeof(row[0]));
 	}
 	return row[lb];
 }

@@ -50,7 +50,8 @@ static const struct opt fs_opts[] = {
 	{ "share-readonly", 0, OPT_LIST, offsetof(struct serve, readonly_shares), "NAME=PATH",
 	  "the same, without writes" },
 	{ "tag", 0, OPT_STRING, offsetof(struct serve, tag), "TAG", "what the guest mounts (vrun)" },
-	{ "cache", 0, OPT_STRING, offsetof(struct serve, cache), "MODE", "auto, none or always (auto)" },
+	{ "cache", 0, OPT_STRING, offsetof(struct serve, cache), "auto|none|always",
+	  "what the guest may keep of files (auto)" },
 	COMMON_OPTIONS,
 	OPT_END,
 };
@@ -241,6 +242,8 @@ static int usage(FILE *out, const struct opt *opts, const char *device)
 	fprintf(out,
 		"Serves one vhost-user front-end after another, such as QEMU, until it gets SIGTERM.\n\n");
 	opt_print_help(opts, out);
+	fprintf(out, "\nExample:\n  vrun-vmm serve %s --socket-path /tmp/%s.sock %s\n", device, device,
+		opts == fs_opts ? "--share src=/usr/src" : "--connect-dir /tmp/ports");
 	return 0;
 }
 

@@ -9,65 +9,16 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "cmd/cmd.h"
+#include "cmd/help.h"
 #include "cmd/version.h"
 #include "oci/features.h"
-#include "runtime/config.h"
 #include "runtime/stdio.h"
 #include "runtime/store.h"
 
 #include <fcntl.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
-
-static const struct opt global_opts[] = {
-	{ "root", 0, OPT_STRING, offsetof(struct cmd_globals, root), "DIR",
-	  "where containers' state is kept (" STORE_ROOT_DEFAULT ")" },
-	{ "config", 0, OPT_STRING, offsetof(struct cmd_globals, config), "FILE",
-	  "settings (" CONFIG_PATH_DEFAULT ")" },
-	{ "log", 0, OPT_STRING, offsetof(struct cmd_globals, log), "FILE", "append errors to FILE too" },
-	{ "log-format", 0, OPT_STRING, offsetof(struct cmd_globals, log_format), "FORMAT",
-	  "text or json (text)" },
-	{ "debug", 0, OPT_FLAG, offsetof(struct cmd_globals, debug), NULL,
-	  "tell what is done, the guest's kernel too" },
-	{ "systemd-cgroup", 0, OPT_FLAG, offsetof(struct cmd_globals, systemd_cgroup), NULL,
-	  "cgroups are made by systemd" },
-	{ "rootless", 0, OPT_STRING, offsetof(struct cmd_globals, rootless), "MODE",
-	  "accepted for compatibility" },
-	{ "criu", 0, OPT_STRING, offsetof(struct cmd_globals, criu), "FILE", NULL },
-	{ "version", 'v', OPT_FLAG, offsetof(struct cmd_globals, version), NULL, "print the version" },
-	{ "help", 'h', OPT_FLAG, offsetof(struct cmd_globals, help), NULL, "print this help" },
-	OPT_END,
-};
-
-/* clang-format off: one a line, so that branches that add one don't meet */
-const struct command *const commands[] = {
-	/* the lifecycle */
-	&cmd_run,
-	&cmd_create,
-	&cmd_start,
-	&cmd_state,
-	&cmd_kill,
-	&cmd_delete,
-	/* a running container */
-	&cmd_exec,
-	&cmd_ps,
-	&cmd_pause,
-	&cmd_resume,
-	&cmd_update,
-	&cmd_events,
-	&cmd_console,
-	/* the rest */
-	&cmd_list,
-	&cmd_spec,
-	&cmd_check,
-	&cmd_features,
-	&cmd_checkpoint,
-	&cmd_restore,
-	NULL,
-};
-/* clang-format on */
 
 static void print_version(void)
 {
@@ -75,28 +26,6 @@ static void print_version(void)
 	if (vrun_commit[0])
 		printf("commit: %s\n", vrun_commit);
 	printf("spec: %s\n", OCI_SPEC_VERSION);
-}
-
-static void print_help(void)
-{
-	printf("vrun runs OCI containers, each in a virtual machine of its own.\n\n"
-	       "Usage: vrun [OPTION…] COMMAND [OPTION…] [WORD…]\n\nCommands:\n");
-	for (const struct command *const *c = commands; *c; c++)
-		printf("  %-12s%s\n", (*c)->name, (*c)->summary);
-	printf("\nOptions:\n");
-	opt_print_help(global_opts, stdout);
-	printf("\n`vrun COMMAND --help` tells more.\n");
-}
-
-static void print_command_help(const struct command *c)
-{
-	printf("vrun %s: %s\n\nUsage: vrun [OPTION…] %s [OPTION…]%s%s\n", c->name, c->summary, c->name,
-	       c->words[0] ? " " : "", c->words);
-	if (c->details)
-		printf("\n%s\n", c->details);
-	printf("\nOptions:\n");
-	opt_print_help(c->opts, stdout);
-	printf("  -h, --help                  print this help\n");
 }
 
 static int open_log(struct cmd_globals *g, struct err *err)
@@ -122,7 +51,7 @@ static const struct command *find_command(const char *name, struct err *err)
 	for (const struct command *const *c = commands; *c; c++) {
 		if (!strcmp((*c)->name, name))
 			return *c;
-		if (n < ARRAY_SIZE(names) - 1)
+		if (!(*c)->hidden && n < ARRAY_SIZE(names) - 1)
 			names[n++] = (*c)->name;
 	}
 	names[n] = NULL;
@@ -164,7 +93,7 @@ static int run_command(const struct command *c, const struct cmd_globals *g, int
 	int r;
 
 	if (wants_help(argc, argv, c->order)) {
-		print_command_help(c);
+		help_print_command(c, stdout);
 		return 0;
 	}
 	opts = calloc(1, c->opts_size);
@@ -196,8 +125,16 @@ static int vrun(struct cmd_globals *g, int argc, char **argv, struct err *err)
 		print_version();
 		return 0;
 	}
+	/* `vrun help COMMAND` is what other tools taught people to type. */
+	if (!g->help && n > 1 && !strcmp(argv[1], "help")) {
+		c = find_command(argv[2], err);
+		if (!c)
+			return -EINVAL;
+		help_print_command(c, stdout);
+		return 0;
+	}
 	if (g->help || n == 0 || !strcmp(argv[1], "help")) {
-		print_help();
+		help_print(g->help || n ? stdout : stderr);
 		return g->help || n ? 0 : 1;
 	}
 	r = open_log(g, err);

@@ -58,14 +58,40 @@ tidy: compile_commands.json
 compile_commands.json: FORCE
 	@hack/compile-commands '$(CPPFLAGS) $(CFLAGS)' $(filter %.c,$(C_FILES)) > $@
 
+# --- Manual pages and completions: what the tables of options hold comes from vrun itself ---
+DOC := $(B)/doc
+MAN := $(DOC)/vrun.1 $(DOC)/vrun-vmm.8 $(DOC)/vrun.conf.5
+COMPLETIONS := $(DOC)/vrun.bash $(DOC)/vrun.zsh $(DOC)/vrun.fish
+.PHONY: doc
+doc: $(MAN) $(COMPLETIONS)
+
+$(DOC)/vrun.1: cmd/man/vrun.1.in $(B)/vrun
+	@mkdir -p $(@D)
+	@$(B)/vrun manual > $@.commands
+	@sed -e '/^@COMMANDS@$$/{r $@.commands' -e 'd}' $< > $@
+	@rm $@.commands
+$(DOC)/%: cmd/man/%
+	@mkdir -p $(@D)
+	@cp $< $@
+$(DOC)/vrun.bash $(DOC)/vrun.zsh $(DOC)/vrun.fish: $(B)/vrun
+	@mkdir -p $(@D)
+	@$(B)/vrun completion $(subst .,,$(suffix $@)) > $@
+
 # --- Installing ---
 LIBEXEC := $(PREFIX)/lib/vrun
+SHARE := $(PREFIX)/share
 .PHONY: install
-install: binaries guest
+install: binaries guest doc
 	install -Dm755 $(B)/vrun $(DESTDIR)$(PREFIX)/bin/vrun
 	install -Dm755 $(B)/vrun-vmm $(DESTDIR)$(LIBEXEC)/vrun-vmm
 	install -Dm644 $(GUEST)/vmlinux $(DESTDIR)$(LIBEXEC)/guest/vmlinux
 	install -Dm644 $(GUEST)/initrd.img $(DESTDIR)$(LIBEXEC)/guest/initrd.img
+	install -Dm644 $(DOC)/vrun.1 $(DESTDIR)$(SHARE)/man/man1/vrun.1
+	install -Dm644 $(DOC)/vrun.conf.5 $(DESTDIR)$(SHARE)/man/man5/vrun.conf.5
+	install -Dm644 $(DOC)/vrun-vmm.8 $(DESTDIR)$(SHARE)/man/man8/vrun-vmm.8
+	install -Dm644 $(DOC)/vrun.bash $(DESTDIR)$(SHARE)/bash-completion/completions/vrun
+	install -Dm644 $(DOC)/vrun.zsh $(DESTDIR)$(SHARE)/zsh/vendor-completions/_vrun
+	install -Dm644 $(DOC)/vrun.fish $(DESTDIR)$(SHARE)/fish/vendor_completions.d/vrun.fish
 
 help:
 	@echo "make               build into build/release (MODE=dev, asan, fuzz: other ways)"
