@@ -80,6 +80,9 @@ $(DOC)/vrun.bash $(DOC)/vrun.zsh $(DOC)/vrun.fish: $(B)/vrun
 # --- Installing ---
 LIBEXEC := $(PREFIX)/lib/vrun
 SHARE := $(PREFIX)/share
+SYSCONFDIR ?= /etc
+EXAMPLES := hack/examples/containerd.toml hack/examples/docker.json hack/examples/runtimeclass.yaml \
+	hack/examples/vrun.conf
 .PHONY: install
 install: binaries guest doc
 	install -Dm755 $(B)/vrun $(DESTDIR)$(PREFIX)/bin/vrun
@@ -92,6 +95,21 @@ install: binaries guest doc
 	install -Dm644 $(DOC)/vrun.bash $(DESTDIR)$(SHARE)/bash-completion/completions/vrun
 	install -Dm644 $(DOC)/vrun.zsh $(DESTDIR)$(SHARE)/zsh/vendor-completions/_vrun
 	install -Dm644 $(DOC)/vrun.fish $(DESTDIR)$(SHARE)/fish/vendor_completions.d/vrun.fish
+	install -d $(DESTDIR)$(SHARE)/doc/vrun/examples $(DESTDIR)$(SYSCONFDIR)/containers/containers.conf.d
+	for f in $(EXAMPLES); do \
+		sed 's|@BINDIR@|$(PREFIX)/bin|' $$f > $(DESTDIR)$(SHARE)/doc/vrun/examples/$${f##*/} || exit 1; \
+	done
+	sed 's|@BINDIR@|$(PREFIX)/bin|' hack/examples/containers.conf \
+		> $(DESTDIR)$(SYSCONFDIR)/containers/containers.conf.d/vrun.conf
+
+# A Debian package, in build/.
+.PHONY: deb deb-check
+deb:
+	@hack/deps build guest deb
+	@hack/deb
+deb-check: deb
+	@hack/deps deb-check
+	@hack/deb-check
 
 help:
 	@echo "make               build into build/release (MODE=dev, asan, fuzz: other ways)"
@@ -101,5 +119,7 @@ help:
 	@echo "make guest         the guest's kernel and initramfs, in $(GUEST)"
 	@echo "make kernel        the tuned guest kernel from Debian's source package (5 minutes on 2 cores)"
 	@echo "make install       into DESTDIR and PREFIX (now '$(DESTDIR)$(PREFIX)')"
+	@echo "make deb           a Debian package of the same, in build/"
+	@echo "make deb-check     installs and uses that package in a clean Debian 12"
 	@echo "make format, tidy  clang-format, clang-tidy"
 	@echo "make clean         remove the builds; distclean: the guest's images too"
