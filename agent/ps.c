@@ -10,11 +10,12 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 enum {
 	PROCESSES_MAX = 4096, /* more are left out: the list is for people */
 	COMMAND_MAX = 512,
-	LINE_BYTES = COMMAND_MAX + 80,
+	LINE_BYTES = COMMAND_MAX + 128,
 	FILE_MAX_BYTES = 64 << 10,
 };
 
@@ -22,6 +23,8 @@ struct row {
 	pid_t pid, ppid; /* as the agent numbers them */
 	pid_t inner; /* as the container does */
 	unsigned uid;
+	long long started; /* seconds since 1970 */
+	int tty;
 	unsigned long seconds; /* of CPU time */
 };
 
@@ -67,8 +70,10 @@ static int read_row(pid_t pid, struct row *ret)
 {
 	_cleanup_free_ char *status = NULL, *stat = NULL;
 	const char *ppid, *uid, *nspid, *rest;
-	unsigned long user, system;
-	int r;
+	unsigned long user, system, hz = (unsigned long)sysconf(_SC_CLK_TCK);
+	unsigned long long start;
+	struct timespec now, up;
+	int r, tty;
 
 	r = read_file(pid, "status", &status, NULL);
 	if (r == 0)
@@ -79,16 +84,21 @@ static int read_row(pid_t pid, struct row *ret)
 	uid = status_field(status, "Uid");
 	nspid = status_field(status, "NSpid");
 	rest = strrchr(stat, ')');
-	/* state is field 3, utime 14, stime 15 */
+	/* state is field 3, tty_nr 7, utime 14, stime 15, starttime 22 */
 	if (!ppid || !uid || !rest ||
-	    sscanf(rest + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system) != 2)
+	    sscanf(rest + 1, " %*c %*d %*d %*d %d %*d %*u %*u %*u %*u %*u %lu %lu %*d %*d %*d %*d %*d %*d %llu",
+		   &tty, &user, &system, &start) != 4)
 		return -EINVAL;
+	clock_gettime(CLOCK_REALTIME, &now);
+	clock_gettime(CLOCK_BOOTTIME, &up);
 	*ret = (struct row){
 		.pid = pid,
 		.ppid = (pid_t)atoi(ppid),
 		.inner = nspid ? innermost(nspid) : pid,
 		.uid = (unsigned)strtoul(uid, NULL, 10),
-		.seconds = (user + system) / (unsigned long)sysconf(_SC_CLK_TCK),
+		.started = (long long)now.tv_sec - up.tv_sec + (long long)(start / hz),
+		.tty = tty,
+		.seconds = (user + system) / hz,
 	};
 	return 0;
 }
@@ -165,8 +175,9 @@ int ps_list(int cgroup, size_t max, char **ret_text, size_t *ret_len)
 		int n;
 
 		read_command(row->pid, command);
-		n = snprintf(line, sizeof(line), "%d %d %u %lu %s\n", (int)row->inner,
-			     (int)inner_parent(&rows, row->ppid), row->uid, row->seconds, command);
+		n = snprintf(line, sizeof(line), "%d %d %u %lld %d %lu %s\n", (int)row->inner,
+			     (int)inner_parent(&rows, row->ppid), row->uid, row->started, row->tty,
+			     row->seconds, command);
 		if (n < 0 || len + (size_t)n > max)
 			break;
 		memcpy(text + len, line, (size_t)n);

@@ -9,8 +9,9 @@
 #include <stddef.h>
 
 /*
- * Lines of "PID PPID UID SECONDS COMMAND", sorted by PID, at most `max` bytes: what does not fit is
- * left out. PPID 0: the parent is not of the container. The caller frees *ret_text.
+ * Lines of "PID PPID UID STARTED TTY SECONDS COMMAND", sorted by PID, at most `max` bytes: what does not fit is
+ * left out. PPID 0: the parent is not of the container. STARTED: seconds since 1970. TTY: the device's number as
+ * in proc(5), 0 for none. SECONDS: of CPU time. The caller frees *ret_text.
  */
 int ps_list(int cgroup, size_t max, char **ret_text, size_t *ret_len);
 

@@ -3,6 +3,7 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/fd.h"
+#include "base/log.h"
 #include "cmd/cmd.h"
 #include "oci/spec.h"
 #include "runtime/exec.h"
@@ -165,22 +166,22 @@ static int add_gid(struct oci_user *user, const char *text, struct err *err)
 	return 0;
 }
 
-static int add_cap(struct oci_capabilities *caps, const char *name, struct err *err)
+static void add_cap(struct oci_capabilities *caps, const char *name)
 {
 	int number = oci_capability_number(name);
 	uint64_t bit;
 
-	if (number < 0)
-		return err_set(err, -EINVAL, "option --cap: unknown capability \"%s\"", name);
+	if (number < 0) {
+		log_warn("option --cap: ignoring unknown or unavailable capability %s", name);
+		return;
+	}
 	bit = 1ULL << number;
 	caps->has = true;
 	caps->bounding |= bit;
 	caps->effective |= bit;
 	caps->permitted |= bit;
-	/* So that a user other than root keeps it through execve(), capabilities(7). */
-	caps->inheritable |= bit;
-	caps->ambient |= bit;
-	return 0;
+	/* As runc: a user other than root keeps it through execve() where config.json lets it be inherited. */
+	caps->ambient |= bit & caps->inheritable;
 }
 
 static int apply_options(struct oci_process *process, const struct options *o, struct err *err)
@@ -197,8 +198,8 @@ static int apply_options(struct oci_process *process, const struct options *o, s
 		r = add_gid(&process->user, o->additional_gids.v[i], err);
 	for (size_t i = 0; r == 0 && i < o->env.n; i++)
 		r = set_env(&process->env, o->env.v[i], err);
-	for (size_t i = 0; r == 0 && i < o->caps.n; i++)
-		r = add_cap(&process->capabilities, o->caps.v[i], err);
+	for (size_t i = 0; i < o->caps.n; i++)
+		add_cap(&process->capabilities, o->caps.v[i]);
 	if (o->no_new_privs)
 		process->no_new_privileges = true;
 	return r;

@@ -41,6 +41,9 @@ static int send_signal(const struct cmd_call *call, struct err *err)
 			return 0;
 		return err_set(err, -ESRCH, "container not running");
 	}
+	/* kill(2): no signal, only whether there is somebody. */
+	if (msg.number == 0)
+		return 0;
 	r = lookup_call(&c, &msg, ANSWER_MS, err);
 	if (r == -ETIMEDOUT && msg.number == SIGKILL) {
 		*err = (struct err)ERR_INIT;

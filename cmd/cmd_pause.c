@@ -17,7 +17,7 @@ static int pause_container(const struct cmd_call *call, struct err *err)
 	if (r < 0)
 		return r;
 	if (c.status == STATUS_PAUSED)
-		return err_set(err, -EBUSY, "container already paused");
+		return err_set(err, -EBUSY, "container not running: it is paused already");
 	if (c.status != STATUS_RUNNING)
 		return err_set(err, -EBUSY, "container not running");
 	return lookup_call(&c, &(struct message){ .type = MESSAGE_PAUSE }, 0, err);

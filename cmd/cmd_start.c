@@ -27,8 +27,9 @@ static int start(const struct cmd_call *call, struct err *err)
 	case STATUS_CREATED:
 		break;
 	case STATUS_RUNNING:
-	case STATUS_PAUSED:
 		return err_set(err, -EBUSY, "cannot start an already running container");
+	case STATUS_PAUSED:
+		return err_set(err, -EBUSY, "cannot start a container in the paused state");
 	default:
 		if (c.why[0])
 			return err_set(err, -ESRCH, "cannot start a container that has stopped (%s)", c.why);

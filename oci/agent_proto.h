@@ -69,7 +69,7 @@ enum agent_msg {
 	/* struct agent_answer, then why it failed, or STATS' JSON (agent_stats.h); `process` is the request's */
 	AGENT_MSG_ANSWER = 71,
 	AGENT_MSG_OOM = 72, /* struct agent_oom: processes were killed for want of memory */
-	AGENT_MSG_PS_LIST = 73, /* text: lines of "PID PPID UID SECONDS COMMAND" (agent/ps.h) */
+	AGENT_MSG_PS_LIST = 73, /* text: lines of "PID PPID UID STARTED TTY SECONDS COMMAND" (agent/ps.h) */
 };
 
 struct agent_frame {

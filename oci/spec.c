@@ -166,6 +166,8 @@ int oci_spec_load(const char *bundle, struct oci_spec **ret, struct err *err)
 	if (dir < 0)
 		return err_set_errno(err, -errno, "bundle %s", bundle);
 	r = file_read(dir, "config.json", JSON_SIZE_MAX, &text, &len);
+	if (r == -ENOENT)
+		return err_set(err, r, "JSON specification file config.json not found in bundle %s", bundle);
 	if (r < 0)
 		return err_set_errno(err, r, "bundle %s: config.json", bundle);
 	return oci_spec_parse(text, len, "config.json", ret, err);

@@ -86,7 +86,7 @@ static int capability_set_parse(const struct spec_field *f, const struct json *n
 		if (cap >= 0)
 			*mask |= 1ull << cap;
 		else
-			log_debug("%s: unknown capability %.100s is left out", json_path(node), name);
+			log_warn("%s: ignoring unknown or unavailable capability %.100s", json_path(node), name);
 	}
 	return r;
 }

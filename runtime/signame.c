@@ -46,9 +46,9 @@ static int real_time(const char *name)
 
 int signal_from_text(const char *text)
 {
-	int signo = number(text, 1, RTMAX);
+	int signo = number(text, 0, RTMAX);
 
-	if (signo > 0)
+	if (signo >= 0)
 		return signo;
 	if (!strncasecmp(text, "SIG", 3))
 		text += 3;

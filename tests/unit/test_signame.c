@@ -13,6 +13,7 @@ static void names_and_numbers(void **state)
 		const char *text;
 		int signo;
 	} good[] = {
+		{ "0", 0 },
 		{ "9", 9 },
 		{ "64", 64 },
 		{ "KILL", SIGKILL },
@@ -34,7 +35,6 @@ static void names_and_numbers(void **state)
 	};
 	static const char *const bad[] = {
 		"",
-		"0",
 		"65",
 		"-9",
 		"9x",

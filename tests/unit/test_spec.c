@@ -389,7 +389,7 @@ static void a_bundle_is_loaded(void **state)
 	(void)state;
 	assert_non_null(mkdtemp(dir));
 	assert_int_equal(oci_spec_load(dir, &spec, &err), -ENOENT);
-	snprintf(expected, sizeof(expected), "bundle %s: config.json: No such file or directory", dir);
+	snprintf(expected, sizeof(expected), "JSON specification file config.json not found in bundle %s", dir);
 	assert_string_equal(err.text, expected);
 
 	snprintf(path, sizeof(path), "%s/config.json", dir);

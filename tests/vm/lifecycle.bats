@@ -206,3 +206,91 @@ C
 	[ ! -e "$state/c1" ]
 	kill -KILL "$pid" 2>/dev/null || true
 }
+
+# refused WORDS COMMAND...: status 1, one line with these words.
+refused() {
+	local words=$1
+	shift
+	run "$@"
+	echo "$*: status $status: $output"
+	[ "$status" = 1 ]
+	[ "${#lines[@]}" = 1 ]
+	[[ "$output" == *"$words"* ]]
+}
+
+@test "what each verb says in each state, as runc does" {
+	mkbundle -- sleep 1000
+	engine_annotation
+	refused "JSON specification file config.json not found" vrun create -b "$work" c1
+	refused "container does not exist" vrun start c1
+	create c1
+	refused "container with given ID already exists" vrun create -b "$bundle" c1
+	vrun kill c1 0
+	refused "container not paused" vrun resume c1
+	[ "$(vrun ps c1 | tr -s ' ')" = "UID PID PPID C STIME TTY TIME CMD" ]
+	[ "$(vrun ps -f json c1)" = "[$(cat "$work/pid")]" ]
+	vrun start c1
+	refused "cannot start an already running container" vrun start c1
+	refused "cannot delete container c1 that is not stopped: running" vrun delete c1
+	refused "container not paused" vrun resume c1
+	vrun ps c1 -ef | grep -qE '^0 +1 +0 +0 [0-9:]{5} \? +00:00:00 sleep 1000$'
+	refused 'ps: "aux"' vrun ps c1 aux
+	refused "invalid format option" vrun ps --format yaml c1
+	vrun pause c1
+	refused "container not running" vrun pause c1
+	refused "cannot start a container in the paused state" vrun start c1
+	refused "cannot exec in a paused container (use --ignore-paused to override)" vrun exec c1 true
+	refused "cannot delete container c1 that is not stopped: paused" vrun delete c1
+	vrun kill c1 0
+	# a signal for a paused container is there when it goes on; SIGKILL does not wait
+	vrun exec --ignore-paused c1 sh -c 'echo went on' >"$work/exec" 2>&1 3>&- &
+	local exec=$!
+	sleep 0.3
+	[ ! -s "$work/exec" ]
+	vrun resume c1
+	wait $exec
+	[ "$(cat "$work/exec")" = "went on" ]
+	refused 'unknown signal "99"' vrun kill c1 99
+	vrun pause c1
+	vrun kill c1 KILL
+	wait_status c1 stopped
+	local verb
+	for verb in kill pause "exec c1 true" "update --pids-limit 5"; do
+		case $verb in exec*) refused "container not running" vrun $verb ;; *) refused "container not running" vrun $verb c1 ;; esac
+	done
+	refused "cannot exec in a stopped container" vrun exec c1 true
+	refused "cannot start a container that has stopped" vrun start c1
+	refused "container not paused" vrun resume c1
+	refused "container with id c1 is not running" vrun events --stats c1
+	vrun kill --all c1 KILL
+	[ "$(vrun ps c1 | tr -s ' ')" = "UID PID PPID C STIME TTY TIME CMD" ]
+	[ "$(vrun ps -f json c1)" = null ]
+	[ "$(vrun state c1 | jq .pid)" = 0 ]
+	[ "$(vrun list | tail -n 1 | awk '{ print $1, $2, $3 }')" = "c1 0 stopped" ]
+	vrun delete c1
+	for verb in start state kill delete pause resume ps "events --stats" "update --pids-limit 5"; do
+		refused "container does not exist" vrun $verb c1
+	done
+}
+
+@test "global options: --log in both formats, --rootless, and their bad values" {
+	mkbundle -- true
+	local verb
+	for verb in "state no" "kill no" "start no" "delete no" "exec no true" "ps no" "pause no" "create -b /no no" "run /no no"; do
+		rm -f "$work/log"
+		run vrun --log "$work/log" --log-format json --rootless=auto $verb
+		[ "$status" = 1 ]
+		[ "$(wc -l <"$work/log")" = 1 ]
+		# the same words at both places
+		[ "$output" = "vrun: $(jq -r .msg "$work/log")" ]
+		[ "$(jq -r '.level + (.time | fromdate | type)' "$work/log")" = errornumber ]
+	done
+	run vrun --log "$work/log.text" --log-format text state no
+	grep -qE '^time="[^"]*Z" level=error msg="container does not exist"$' "$work/log.text"
+	refused 'log-format "yaml"' vrun --log-format yaml list
+	refused "/no/dir/log" vrun --log /no/dir/log list
+	refused "--rot" vrun --rot /x list
+	# no error, no line
+	vrun --log "$work/log.none" --log-format json list
+	[ ! -s "$work/log.none" ]
+}

@@ -1,0 +1,113 @@
+#!/usr/bin/env bats
+# update, events, top: limits that change while the container runs, and what it uses.
+
+load common
+
+setup_container() {
+	mkbundle -- sh -c 'echo ready; sleep 1000'
+	jq '.linux.resources.memory = { limit: 134217728 } | .annotations = { "org.vrun.engine": $e }' --arg e "$VRUN_TEST_ENGINE" \
+		"$bundle/config.json" >"$work/config.new"
+	mv "$work/config.new" "$bundle/config.json"
+	timeout 120 "$VRUN_TEST_BIN/vrun" --root "$state" run --detach -b "$bundle" "$id" </dev/null >"$work/out" 2>&1
+}
+
+# guest FILE...: "FILE VALUE" of the container's own cgroup, as it sees it.
+guest() {
+	vrun exec "$id" sh -c 'cd /sys/fs/cgroup; for f; do echo "$f $(cat $f)"; done' sh "$@"
+}
+
+# host_file NAME-IN-V1 NAME-IN-V2: the value in the container's cgroup on the host.
+host_file() {
+	local pid line path
+	pid=$(vrun state "$id" | jq .pid)
+	while IFS=: read -r line _ path; do
+		[ -e "/sys/fs/cgroup/${1%%.*}$path/$1" ] && { cat "/sys/fs/cgroup/${1%%.*}$path/$1"; return; }
+		[ "$line" = 0 ] && [ -e "/sys/fs/cgroup$path/$2" ] && { cat "/sys/fs/cgroup$path/$2"; return; }
+	done <"/proc/$pid/cgroup"
+	echo "no $1 or $2"
+	return 1
+}
+
+fails_with() { # PATTERN COMMAND...
+	local pattern=$1
+	shift
+	run "$@"
+	echo "status $status: $output"
+	[ "$status" = 1 ]
+	# shellcheck disable=SC2053
+	[[ "$output" == $pattern ]]
+}
+
+@test "update: every flag, --resources from a file and from standard input, values that are none" {
+	id=u1-$$
+	setup_container
+	vrun update --memory 100m --memory-reservation 50m --memory-swap 150m --pids-limit 77 --cpu-quota 30000 --cpu-period 60000 \
+		--cpu-share 2048 --cpuset-cpus 0 --cpuset-mems 0 --blkio-weight 300 --cpu-burst 1000 "$id"
+	run guest memory.max memory.low memory.swap.max pids.max cpu.max cpu.weight cpu.max.burst
+	[ "$output" = "memory.max 104857600
+memory.low 52428800
+memory.swap.max 52428800
+pids.max 77
+cpu.max 30000 60000
+cpu.weight 79
+cpu.max.burst 1000" ] || { echo "$output"; return 1; }
+	host_file cpu.cfs_quota_us cpu.max | grep -qE '^30000( 60000)?$'
+	[ "$(host_file cpuset.cpus cpuset.cpus)" = 0 ]
+	# one flag leaves the others alone; -1 is no limit
+	vrun update --pids-limit -1 "$id"
+	[ "$(guest pids.max memory.max)" = $'pids.max max\nmemory.max 104857600' ]
+	echo '{ "pids": { "limit": 88 }, "cpu": { "shares": 512 } }' >"$work/r.json"
+	# with --resources all other flags are ignored, as by runc
+	vrun update --pids-limit 5 --resources "$work/r.json" "$id"
+	[ "$(guest pids.max cpu.weight)" = $'pids.max 88\ncpu.weight 20' ]
+	echo '{ "memory": { "limit": 94371840 } }' | vrun update -r - "$id"
+	[ "$(guest memory.max pids.max)" = $'memory.max 94371840\npids.max 88' ]
+	# the limit holds: no more than that many processes
+	vrun update --pids-limit 4 "$id"
+	run vrun exec "$id" sh -c 'for i in 1 2 3 4 5 6; do sleep 3 & done; wait'
+	[[ "$output" == *"Resource temporarily unavailable"* || "$output" == *"can't fork"* ]] || { echo "$output"; return 1; }
+	# what came while it was paused counts from then on
+	vrun pause "$id"
+	vrun update --pids-limit 66 "$id"
+	vrun resume "$id"
+	[ "$(guest pids.max)" = "pids.max 66" ]
+	fails_with '*invalid value for memory: "foo"*' vrun update --memory foo "$id"
+	fails_with '*invalid value for cpu-quota: "x"*' vrun update --cpu-quota x "$id"
+	fails_with '*invalid value for pids-limit: "1.5"*' vrun update --pids-limit 1.5 "$id"
+	fails_with "*134217728 bytes*org.vrun.memory*" vrun update --memory 4g --memory-swap -1 "$id"
+	fails_with "*/no/file*" vrun update --resources /no/file "$id"
+	echo '{ "pids": { "limit": "many" } }' >"$work/r.json"
+	fails_with "*pids.limit*" vrun update --resources "$work/r.json" "$id"
+	echo '{ "pids": ' >"$work/r.json"
+	fails_with "*r.json*" vrun update --resources "$work/r.json" "$id"
+	fails_with "*l3 cache*" vrun update --l3-cache-schema x "$id"
+	[ "$(guest pids.max memory.max)" = $'pids.max 66\nmemory.max 94371840' ]
+	vrun delete --force "$id"
+}
+
+@test "events: statistics once, at intervals, and a kill for want of memory" {
+	id=e1-$$
+	setup_container
+	vrun update --memory 60m --memory-swap 60m --pids-limit 50 "$id"
+	vrun exec "$id" dd if=/dev/zero of=/dev/null bs=1M count=200 2>/dev/null
+	vrun events --stats "$id" >"$work/stats"
+	[ "$(wc -l <"$work/stats")" = 1 ]
+	jq -e --arg id "$id" '.type == "stats" and .id == $id and .data.cpu.usage.total > 0 and .data.memory.usage.limit == 62914560
+		and .data.memory.usage.usage > 0 and .data.memory.usage.usage < 62914560 and .data.pids.current >= 1 and .data.pids.limit == 50
+		and .data.memory.raw.anon > 0' "$work/stats" >/dev/null || { cat "$work/stats"; return 1; }
+	"$VRUN_TEST_BIN/vrun" --root "$state" events --interval 200ms "$id" >"$work/events" 2>"$work/events.err" </dev/null 3>&- &
+	local pid=$! i
+	for i in $(seq 100); do [ "$(wc -l <"$work/events")" -ge 3 ] && break; sleep 0.1; done
+	[ "$(wc -l <"$work/events")" -ge 3 ]
+	# awk holds all of it
+	run vrun exec "$id" awk 'BEGIN { s = "0123456789abcdef"; while (1) s = s s }'
+	[ "$status" = 137 ]
+	for i in $(seq 100); do grep -q '"type":"oom"' "$work/events" && break; sleep 0.1; done
+	grep -qx '{"type":"oom","id":"'"$id"'"}' "$work/events" || { cat "$work/events"; return 1; }
+	[ "$(jq -r 'select(.type == "stats") | .data.pids.limit' "$work/events" | sort -u)" = 50 ]
+	# the end of the container is the end of its events
+	vrun delete --force "$id"
+	wait $pid
+	[ ! -s "$work/events.err" ] || { cat "$work/events.err"; return 1; }
+	fails_with "*container does not exist*" vrun events --stats "$id"
+}
