@@ -26,11 +26,14 @@ static const struct opt opts[] = {
 	OPT_END,
 };
 
-/* A container that is being made is locked by who makes it: end that first. */
+/* A container that is being made is locked by who makes it: end that first. What a dead maker left goes too. */
 static void end_creation(const char *root, const char *id)
 {
 	_cleanup_lookup_ struct lookup c = LOOKUP_INIT;
+	_cleanup_store_ struct store *store = NULL;
 
+	if (store_open(root, &store, NULL) == 0)
+		store_sweep(store);
 	if (lookup_open(root, id, false, &c, NULL) == 0 && c.status == STATUS_CREATING)
 		lookup_kill(&c, NULL);
 }

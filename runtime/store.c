@@ -8,7 +8,9 @@
 
 #include <ctype.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -235,6 +237,43 @@ int store_remove(struct store *store, struct store_dir *dir, struct err *err)
 	return r < 0 ? err_set_errno(err, r, "remove the state of %s", dir->id) : 0;
 }
 
+/* "@new-PID", "@del-PID": whoever works on it lives, or holds the lock. */
+static bool is_abandoned(struct store *store, const char *name)
+{
+	const char *pid = strncmp(name, "@new-", 5) && strncmp(name, "@del-", 5) ? NULL : name + 5;
+	_cleanup_close_ int fd = -EBADF;
+
+	if (!pid || atoi(pid) <= 0 || kill(atoi(pid), 0) == 0 || errno != ESRCH)
+		return false;
+	fd = openat(store->fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	/* Its pid may be that of another pid namespace. */
+	return fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0;
+}
+
+static DIR *open_listing(struct store *store)
+{
+	/* A stream of its own position, not the shared one of store->fd. */
+	int fd = openat(store->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	int saved = errno;
+
+	if (!dir)
+		close_fd(fd);
+	errno = saved;
+	return dir;
+}
+
+void store_sweep(struct store *store)
+{
+	_cleanup_closedir_ DIR *dir = open_listing(store);
+	const struct dirent *entry;
+
+	while (dir && (entry = readdir(dir))) {
+		if (is_abandoned(store, entry->d_name))
+			dir_remove_all(store->fd, entry->d_name);
+	}
+}
+
 static int compare_ids(const void *a, const void *b)
 {
 	return strcmp(*(char *const *)a, *(char *const *)b);
@@ -265,19 +304,11 @@ static int list_add(char ***ids, size_t *n, const char *id)
 
 int store_list(struct store *store, char ***ret_ids, size_t *ret_n, struct err *err)
 {
-	_cleanup_closedir_ DIR *dir = NULL;
+	_cleanup_closedir_ DIR *dir = open_listing(store);
 	char **ids = calloc(1, sizeof(*ids));
 	size_t n = 0;
-	int fd, r = ids ? 0 : -ENOMEM;
+	int r = !dir ? -errno : ids ? 0 : -ENOMEM;
 
-	/* A stream of its own position, not the shared one of store->fd. */
-	fd = openat(store->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd >= 0)
-		dir = fdopendir(fd);
-	if (!dir) {
-		r = -errno;
-		close_fd(fd);
-	}
 	while (r == 0) {
 		const struct dirent *entry;
 

@@ -72,6 +72,9 @@ void store_unlock(struct store_dir *dir);
 /* Take the directory away, whole. The caller holds its lock. */
 int store_remove(struct store *store, struct store_dir *dir, struct err *err);
 
+/* Take away what was being made or removed by a vrun that was killed; nothing of one that lives. */
+void store_sweep(struct store *store);
+
 /* The ids, sorted; NULL-terminated, freed with store_list_free(). */
 int store_list(struct store *store, char ***ret_ids, size_t *ret_n, struct err *err);
 void store_list_free(char **ids);

@@ -13,6 +13,7 @@
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -84,6 +85,39 @@ static void create_find_list_remove(void **state)
 	assert_int_equal(store_find(store, "b", false, &dir, NULL), -ENOENT);
 	assert_int_equal(store_create(store, "b", "{}", 2, &dir, NULL), 0);
 	store_dir_close(dir);
+}
+
+static void what_killed_ones_left_is_swept(void **state)
+{
+	struct store *store = *state;
+	char name[64];
+	int status, locked;
+	pid_t dead = fork();
+
+	assert_true(dead >= 0);
+	if (dead == 0)
+		_exit(0);
+	assert_int_equal(waitpid(dead, &status, 0), dead);
+	/* left: by a dead one. kept: of the living, locked by somebody, and what is no name of ours. */
+	snprintf(name, sizeof(name), "@new-%d", (int)dead);
+	assert_int_equal(mkdirat(store_fd(store), name, 0700), 0);
+	snprintf(name, sizeof(name), "@del-%d", (int)getpid());
+	assert_int_equal(mkdirat(store_fd(store), name, 0700), 0);
+	assert_int_equal(mkdirat(store_fd(store), "@other", 0700), 0);
+	snprintf(name, sizeof(name), "@del-%d", (int)dead);
+	assert_int_equal(mkdirat(store_fd(store), name, 0700), 0);
+	locked = openat(store_fd(store), name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_int_equal(flock(locked, LOCK_EX), 0);
+	store_sweep(store);
+	assert_int_equal(faccessat(store_fd(store), name, F_OK, 0), 0);
+	close(locked);
+	store_sweep(store);
+	assert_int_equal(faccessat(store_fd(store), name, F_OK, 0), -1);
+	snprintf(name, sizeof(name), "@new-%d", (int)dead);
+	assert_int_equal(faccessat(store_fd(store), name, F_OK, 0), -1);
+	snprintf(name, sizeof(name), "@del-%d", (int)getpid());
+	assert_int_equal(unlinkat(store_fd(store), name, AT_REMOVEDIR), 0);
+	assert_int_equal(unlinkat(store_fd(store), "@other", AT_REMOVEDIR), 0);
 }
 
 static void a_name_too_long_for_a_directory_is_told(void **state)
@@ -292,6 +326,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ids_are_runcs),
 		cmocka_unit_test_setup_teardown(create_find_list_remove, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(what_killed_ones_left_is_swept, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_name_too_long_for_a_directory_is_told, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(who_waits_for_a_removed_container_learns_so, set_up,
 						tear_down),
