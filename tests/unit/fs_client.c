@@ -7,6 +7,7 @@
 #include "tests/unit/test.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/capability.h>
 #include <sys/stat.h>
@@ -41,6 +42,34 @@ void fs_client_remove_dir(struct fs_client *c)
 {
 	unlink(c->file);
 	assert_int_equal(dir_remove_all(AT_FDCWD, c->dir), 0);
+}
+
+int fs_client_setup(void **state)
+{
+	struct fs_client *c = calloc(1, sizeof(*c));
+
+	assert_non_null(c);
+	fs_client_start(c, NULL);
+	*state = c;
+	return 0;
+}
+
+int fs_client_teardown(void **state)
+{
+	struct fs_client *c = *state;
+
+	fs_client_stop(c);
+	fs_client_remove_dir(c);
+	free(c);
+	return 0;
+}
+
+const char *fs_client_host(const struct fs_client *c, const char *name)
+{
+	static char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/%s", c->dir, name);
+	return path;
 }
 
 void fs_client_no_handles(void)

@@ -40,6 +40,12 @@ void fs_client_stop(struct fs_client *c);
 void fs_client_make_dir(struct fs_client *c);
 void fs_client_remove_dir(struct fs_client *c);
 
+/* cmocka fixtures: `*state` is a started client with both shares. */
+int fs_client_setup(void **state);
+int fs_client_teardown(void **state);
+/* A path on the host below the share; good until the next call. */
+const char *fs_client_host(const struct fs_client *c, const char *name);
+
 /* From now on this process can't use file handles: it gives CAP_DAC_READ_SEARCH up. */
 void fs_client_no_handles(void);
 /* Whether file handles work for this process in the temporary directory. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* virtio-balloon: reported memory leaves the process and nothing else does, and drivers that break the rules. */
+#include "tests/unit/loop_turn.h"
 #include "tests/unit/test.h"
 
 #include "base/endian.h"
@@ -63,21 +64,6 @@ static int tear_down(void **state)
 	return 0;
 }
 
-static void stop_loop(void *ctx)
-{
-	(void)ctx;
-	loop_quit(loop, 0);
-}
-
-static void turn(void)
-{
-	struct loop_source *timer;
-
-	assert_int_equal(loop_add_timer(loop, 5, stop_loop, NULL, &timer), 0);
-	assert_int_equal(loop_run(loop), 0);
-	loop_remove(timer);
-}
-
 /* The pages that take memory, as a string of 'x' and '.'. */
 static const char *resident(void)
 {
@@ -108,7 +94,7 @@ static void send(unsigned q, const struct ring_buf *bufs, unsigned n)
 {
 	assert_true(ring_driver_add(&host.queues[q], bufs, n) >= 0);
 	ring_driver_kick(&host.queues[q]);
-	turn();
+	loop_turn(loop);
 }
 
 static void expect_done(unsigned q)
@@ -185,7 +171,7 @@ static void many_reports_go_on_in_later_turns(void **state)
 	while (ring_driver_used(&host.queues[REPORTING], NULL, NULL))
 		used++;
 	assert_int_equal(used, 4);
-	turn();
+	loop_turn(loop);
 	while (ring_driver_used(&host.queues[REPORTING], NULL, NULL))
 		used++;
 	assert_int_equal(used, 32);

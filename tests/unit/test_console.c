@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* virtio-console: bytes out, bytes in, and drivers that break the rules. */
+#include "tests/unit/loop_turn.h"
 #include "tests/unit/test.h"
 
 #include "base/err.h"
@@ -37,22 +38,6 @@ static int tear_down(void **state)
 	return 0;
 }
 
-static void stop_loop(void *ctx)
-{
-	(void)ctx;
-	loop_quit(loop, 0);
-}
-
-/* Let the loop handle what is there. */
-static void turn(void)
-{
-	struct loop_source *timer;
-
-	assert_int_equal(loop_add_timer(loop, 5, stop_loop, NULL, &timer), 0);
-	assert_int_equal(loop_run(loop), 0);
-	loop_remove(timer);
-}
-
 static struct ring_buf buffer(const char *text, uint32_t len, bool writable)
 {
 	struct ring_buf buf = { .gpa = ring_mem_alloc(&host.rm, 0, len, 1),
@@ -82,7 +67,7 @@ static void output_goes_to_the_log(void **state)
 	ring_driver_calls_on(&host.queues[TX]);
 	assert_true(ring_driver_add(&host.queues[TX], bufs, 2) >= 0);
 	assert_true(ring_driver_kick(&host.queues[TX]));
-	turn();
+	loop_turn(loop);
 	assert_true(ring_driver_used(&host.queues[TX], NULL, &len));
 	assert_int_equal(len, 0);
 	assert_true(ring_driver_called(&host.queues[TX]));
@@ -113,7 +98,7 @@ static void a_full_queue_is_drained_in_turns(void **state)
 	while (ring_driver_used(&host.queues[TX], NULL, NULL))
 		used++;
 	assert_int_equal(used, 32);
-	turn();
+	loop_turn(loop);
 	while (ring_driver_used(&host.queues[TX], NULL, NULL))
 		used++;
 	assert_int_equal(used, 64);
@@ -138,7 +123,7 @@ static void an_endless_chain_is_cut(void **state)
 	assert_int_equal(vdev_start(dev), 0);
 	assert_true(ring_driver_add(&host.queues[TX], bufs, 64) >= 0);
 	ring_driver_kick(&host.queues[TX]);
-	turn();
+	loop_turn(loop);
 	assert_true(ring_driver_used(&host.queues[TX], NULL, NULL));
 	assert_int_equal(console_log_tail(console, 1, tail, sizeof(tail)), CONSOLE_LOG_SIZE);
 	assert_int_equal(host.failures, 0);
@@ -174,12 +159,12 @@ static void input_waits_for_the_driver(void **state)
 	ring_driver_calls_on(&host.queues[RX]);
 	assert_true(ring_driver_add(&host.queues[RX], &a, 1) >= 0);
 	assert_true(ring_driver_kick(&host.queues[RX]));
-	turn();
+	loop_turn(loop);
 	assert_true(ring_driver_called(&host.queues[RX]));
 	expect_received("typ");
 	assert_true(ring_driver_add(&host.queues[RX], &b, 1) >= 0);
 	assert_true(ring_driver_kick(&host.queues[RX]));
-	turn();
+	loop_turn(loop);
 	expect_received("ed");
 }
 
@@ -224,7 +209,7 @@ static void a_writable_transmit_buffer_breaks_the_device(void **state)
 	assert_int_equal(vdev_start(dev), 0);
 	assert_true(ring_driver_add(&host.queues[TX], bufs, 2) >= 0);
 	ring_driver_kick(&host.queues[TX]);
-	turn();
+	loop_turn(loop);
 	assert_int_equal(host.failures, 1);
 	expect_log("");
 }
@@ -250,7 +235,7 @@ static void broken_rings_break_the_device(void **state)
 	assert_int_equal(vdev_start(dev), 0);
 	ring_driver_publish(&host.queues[TX], 999);
 	ring_driver_kick(&host.queues[TX]);
-	turn();
+	loop_turn(loop);
 	assert_int_equal(host.failures, 1);
 
 	ring_host_reset(&host);
@@ -267,7 +252,7 @@ static void a_reset_inside_a_failure_is_survived(void **state)
 	assert_int_equal(vdev_start(dev), 0);
 	ring_driver_publish(&host.queues[TX], 999);
 	ring_driver_kick(&host.queues[TX]);
-	turn();
+	loop_turn(loop);
 	assert_int_equal(host.failures, 1);
 	assert_false(dev->started);
 	virtio_console_input(dev, "x", 1);
@@ -283,7 +268,7 @@ static void it_works_again_after_a_reset(void **state)
 	assert_int_equal(vdev_start(dev), 0);
 	assert_true(ring_driver_add(&host.queues[TX], &buf, 1) >= 0);
 	assert_true(ring_driver_kick(&host.queues[TX]));
-	turn();
+	loop_turn(loop);
 	expect_log("again");
 }
 

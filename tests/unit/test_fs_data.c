@@ -15,34 +15,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static int setup(void **state)
-{
-	struct fs_client *c = calloc(1, sizeof(*c));
-
-	assert_non_null(c);
-	fs_client_start(c, NULL);
-	*state = c;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct fs_client *c = *state;
-
-	fs_client_stop(c);
-	fs_client_remove_dir(c);
-	free(c);
-	return 0;
-}
-
-static const char *host(const struct fs_client *c, const char *name)
-{
-	static char path[PATH_MAX];
-
-	snprintf(path, sizeof(path), "%s/%s", c->dir, name);
-	return path;
-}
-
 static int setattr(struct fs_client *c, uint64_t nodeid, const struct fuse_setattr_in *in)
 {
 	return fs_client_call(c, FUSE_SETATTR, nodeid, in, sizeof(*in), NULL, 0);
@@ -127,7 +99,7 @@ static void times_have_nanoseconds_and_no_special_values(void **state)
 	assert_true(attr.atime > 1500000000);
 	assert_int_equal((int64_t)attr.mtime, -5);
 	/* Of a symlink itself. */
-	assert_int_equal(symlink("f", host(c, "l")), 0);
+	assert_int_equal(symlink("f", fs_client_host(c, "l")), 0);
 	assert_int_equal(fs_client_lookup(c, rw, "l", &e), 0);
 	in = (struct fuse_setattr_in){ .valid = FATTR_MTIME, .mtime = 77 };
 	assert_int_equal(setattr(c, e.nodeid, &in), 0);
@@ -152,7 +124,7 @@ static void data_round_trips_in_large_and_odd_pieces(void **state)
 	assert_int_equal(fs_client_create(c, fs_client_rw(c), "f", O_RDWR, 0600, &e, &fh), 0);
 	assert_int_equal(fs_client_write(c, e.nodeid, fh, 0, data, size, 0, 0), size);
 	assert_int_equal(fs_client_write(c, e.nodeid, fh, size, data, 100, 0, 0), 100);
-	assert_int_equal(stat(host(c, "f"), &st), 0);
+	assert_int_equal(stat(fs_client_host(c, "f"), &st), 0);
 	assert_int_equal(st.st_size, size + 100);
 	assert_int_equal(fs_client_read(c, e.nodeid, fh, 0, back, size), size);
 	assert_memory_equal(back, data, size);
@@ -415,7 +387,7 @@ static void a_files_data_stays_cached_until_it_changed(void **state)
 	assert_int_equal(fs_client_call(c, FUSE_OPEN, e.nodeid, &in, sizeof(in), NULL, 0), 0);
 	out = fs_client_reply(c);
 	assert_true(out->open_flags & FOPEN_KEEP_CACHE);
-	_cleanup_close_ int fd = open(host(c, "f"), O_WRONLY | O_CLOEXEC);
+	_cleanup_close_ int fd = open(fs_client_host(c, "f"), O_WRONLY | O_CLOEXEC);
 	assert_int_equal(fd_write_all(fd, "changed", 7), 0);
 	assert_int_equal(fs_client_call(c, FUSE_OPEN, e.nodeid, &in, sizeof(in), NULL, 0), 0);
 	assert_false(out->open_flags & FOPEN_KEEP_CACHE);
@@ -479,20 +451,30 @@ static void a_file_size_limit_is_an_error(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(attributes_are_set, setup, teardown),
-		cmocka_unit_test_setup_teardown(times_have_nanoseconds_and_no_special_values, setup,
-						teardown),
-		cmocka_unit_test_setup_teardown(data_round_trips_in_large_and_odd_pieces, setup, teardown),
-		cmocka_unit_test_setup_teardown(appending_goes_to_the_true_end, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_write_takes_set_user_id_away_when_told, setup, teardown),
-		cmocka_unit_test_setup_teardown(handles_belong_to_one_node, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_deleted_file_lives_while_it_is_open, setup, teardown),
-		cmocka_unit_test_setup_teardown(wrong_sizes_are_refused, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_read_only_share_refuses_every_change, setup, teardown),
-		cmocka_unit_test_setup_teardown(holes_are_made_found_and_copied, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_files_data_stays_cached_until_it_changed, setup, teardown),
-		cmocka_unit_test_setup_teardown(the_other_operations_of_an_open_file, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_file_size_limit_is_an_error, setup, teardown),
+		cmocka_unit_test_setup_teardown(attributes_are_set, fs_client_setup, fs_client_teardown),
+		cmocka_unit_test_setup_teardown(times_have_nanoseconds_and_no_special_values, fs_client_setup,
+						fs_client_teardown),
+		cmocka_unit_test_setup_teardown(data_round_trips_in_large_and_odd_pieces, fs_client_setup,
+						fs_client_teardown),
+		cmocka_unit_test_setup_teardown(appending_goes_to_the_true_end, fs_client_setup,
+						fs_client_teardown),
+		cmocka_unit_test_setup_teardown(a_write_takes_set_user_id_away_when_told, fs_client_setup,
+						fs_client_teardown),
+		cmocka_unit_test_setup_teardown(handles_belong_to_one_node, fs_client_setup,
+						fs_client_teardown),
+		cmocka_unit_test_setup_teardown(a_deleted_file_lives_while_it_is_open, fs_client_setup,
+						fs_client_teardown),
+		cmocka_unit_test_setup_teardown(wrong_sizes_are_refused, fs_client_setup, fs_client_teardown),
+		cmocka_unit_test_setup_teardown(a_read_only_share_refuses_every_change, fs_client_setup,
+						fs_client_teardown),
+		cmocka_unit_test_setup_teardown(holes_are_made_found_and_copied, fs_client_setup,
+						fs_client_teardown),
+		cmocka_unit_test_setup_teardown(a_files_data_stays_cached_until_it_changed, fs_client_setup,
+						fs_client_teardown),
+		cmocka_unit_test_setup_teardown(the_other_operations_of_an_open_file, fs_client_setup,
+						fs_client_teardown),
+		cmocka_unit_test_setup_teardown(a_file_size_limit_is_an_error, fs_client_setup,
+						fs_client_teardown),
 	};
 
 	/* Once with nodes held by file handle, if we may, and once by descriptor. */

@@ -16,34 +16,6 @@
 
 static bool by_descriptor;
 
-static int setup(void **state)
-{
-	struct fs_client *c = calloc(1, sizeof(*c));
-
-	assert_non_null(c);
-	fs_client_start(c, NULL);
-	*state = c;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct fs_client *c = *state;
-
-	fs_client_stop(c);
-	fs_client_remove_dir(c);
-	free(c);
-	return 0;
-}
-
-static const char *host(const struct fs_client *c, const char *name)
-{
-	static char path[PATH_MAX];
-
-	snprintf(path, sizeof(path), "%s/%s", c->dir, name);
-	return path;
-}
-
 static void host_files(const struct fs_client *c, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++) {
@@ -51,7 +23,7 @@ static void host_files(const struct fs_client *c, unsigned n)
 		int fd;
 
 		snprintf(name, sizeof(name), "file-%u", i);
-		fd = open(host(c, name), O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+		fd = open(fs_client_host(c, name), O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
 		assert_true(fd >= 0);
 		close(fd);
 	}
@@ -163,7 +135,7 @@ static void a_directory_is_listed_whole_in_pieces_of_any_size(void **state)
 	assert_int_equal(readdir_call(c, false, rw, fh, 0, 4096), -EINVAL);
 	c->room = 0;
 	/* From the start again, after new files came. */
-	assert_int_equal(unlink(host(c, "file-0")), 0);
+	assert_int_equal(unlink(fs_client_host(c, "file-0")), 0);
 	list(c, false, rw, fh, 4096, &seen);
 	assert_int_equal(seen.n, 399);
 	/* Any offset is only an offset. */
@@ -243,7 +215,7 @@ static void extended_attributes_are_the_hosts(void **state)
 	if (r == -EOPNOTSUPP)
 		skip(); /* tmpfs of an older kernel */
 	assert_int_equal(r, 0);
-	assert_int_equal(getxattr(host(c, "f"), "user.a", value, sizeof(value)), 5);
+	assert_int_equal(getxattr(fs_client_host(c, "f"), "user.a", value, sizeof(value)), 5);
 	assert_memory_equal(value, "value", 5);
 	assert_int_equal(setxattr_call(c, e.nodeid, "user.a", "v", 1, XATTR_CREATE), -EEXIST);
 	assert_int_equal(setxattr_call(c, e.nodeid, "user.b", "v", 1, XATTR_REPLACE), -ENODATA);
@@ -294,7 +266,7 @@ static void the_hosts_labels_are_out_of_reach(void **state)
 	uint64_t fh;
 
 	assert_int_equal(fs_client_create(c, fs_client_rw(c), "f", O_RDWR, 0644, &e, &fh), 0);
-	if (setxattr(host(c, "f"), "security.selinux", "label", 6, 0) == 0) {
+	if (setxattr(fs_client_host(c, "f"), "security.selinux", "label", 6, 0) == 0) {
 		assert_int_equal(listxattr_call(c, e.nodeid, 1000), 0);
 		assert_int_equal(c->out_len, 0);
 	}
@@ -317,7 +289,7 @@ static void a_fifo_has_attributes_without_being_opened(void **state)
 	struct fs_client *c = *state;
 	struct fuse_entry_out e;
 
-	assert_int_equal(mkfifo(host(c, "p"), 0600), 0);
+	assert_int_equal(mkfifo(fs_client_host(c, "p"), 0600), 0);
 	assert_int_equal(fs_client_lookup(c, fs_client_rw(c), "p", &e), 0);
 	/* user.* is for files and directories only; it would hang here if it were opened. */
 	assert_int_equal(setxattr_call(c, e.nodeid, "user.a", "v", 1, 0), -EPERM);
@@ -328,7 +300,7 @@ static void a_fifo_has_attributes_without_being_opened(void **state)
 		assert_int_equal(c->out_len, 1);
 	}
 	/* And the symlink's own, not its target's. */
-	assert_int_equal(symlink("p", host(c, "l")), 0);
+	assert_int_equal(symlink("p", fs_client_host(c, "l")), 0);
 	assert_int_equal(fs_client_lookup(c, fs_client_rw(c), "l", &e), 0);
 	assert_int_equal(getxattr_call(c, e.nodeid, "trusted.a", 10), -ENODATA);
 }
@@ -452,14 +424,19 @@ static void many_nodes_take_few_descriptors(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(a_directory_is_listed_whole_in_pieces_of_any_size, setup,
-						teardown),
-		cmocka_unit_test_setup_teardown(the_root_is_listed, setup, teardown),
-		cmocka_unit_test_setup_teardown(extended_attributes_are_the_hosts, setup, teardown),
-		cmocka_unit_test_setup_teardown(the_hosts_labels_are_out_of_reach, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_fifo_has_attributes_without_being_opened, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_default_acl_takes_the_umasks_place, setup, teardown),
-		cmocka_unit_test_setup_teardown(an_acl_can_take_set_group_id_away, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_directory_is_listed_whole_in_pieces_of_any_size,
+						fs_client_setup, fs_client_teardown),
+		cmocka_unit_test_setup_teardown(the_root_is_listed, fs_client_setup, fs_client_teardown),
+		cmocka_unit_test_setup_teardown(extended_attributes_are_the_hosts, fs_client_setup,
+						fs_client_teardown),
+		cmocka_unit_test_setup_teardown(the_hosts_labels_are_out_of_reach, fs_client_setup,
+						fs_client_teardown),
+		cmocka_unit_test_setup_teardown(a_fifo_has_attributes_without_being_opened, fs_client_setup,
+						fs_client_teardown),
+		cmocka_unit_test_setup_teardown(a_default_acl_takes_the_umasks_place, fs_client_setup,
+						fs_client_teardown),
+		cmocka_unit_test_setup_teardown(an_acl_can_take_set_group_id_away, fs_client_setup,
+						fs_client_teardown),
 		cmocka_unit_test(many_nodes_take_few_descriptors),
 	};
 	int failed;

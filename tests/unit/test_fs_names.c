@@ -12,38 +12,10 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-static int setup(void **state)
-{
-	struct fs_client *c = calloc(1, sizeof(*c));
-
-	assert_non_null(c);
-	fs_client_start(c, NULL);
-	*state = c;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct fs_client *c = *state;
-
-	fs_client_stop(c);
-	fs_client_remove_dir(c);
-	free(c);
-	return 0;
-}
-
-/* A path on the host below the share. */
-static const char *host(const struct fs_client *c, const char *name)
-{
-	static char path[PATH_MAX];
-
-	snprintf(path, sizeof(path), "%s/%s", c->dir, name);
-	return path;
-}
-
 static void host_file(const struct fs_client *c, const char *name, const char *text)
 {
-	_cleanup_close_ int fd = open(host(c, name), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	_cleanup_close_ int fd =
+		open(fs_client_host(c, name), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
 
 	assert_true(fd >= 0);
 	assert_int_equal(fd_write_all(fd, text, strlen(text)), 0);
@@ -100,8 +72,8 @@ static void a_symlink_is_never_followed(void **state)
 	struct fuse_entry_out entry;
 	uint64_t fh, rw = fs_client_rw(c);
 
-	assert_int_equal(symlink("/etc", host(c, "out")), 0);
-	assert_int_equal(symlink("/etc/passwd", host(c, "pw")), 0);
+	assert_int_equal(symlink("/etc", fs_client_host(c, "out")), 0);
+	assert_int_equal(symlink("/etc/passwd", fs_client_host(c, "pw")), 0);
 	assert_int_equal(fs_client_lookup(c, rw, "out", &entry), 0);
 	assert_true(S_ISLNK(entry.attr.mode));
 	assert_int_equal(fs_client_lookup(c, entry.nodeid, "passwd", &entry), -ENOTDIR);
@@ -195,7 +167,7 @@ static void nodes_of_all_kinds_are_made_and_removed(void **state)
 	assert_int_equal(mknod_call(c, rw, "sock", S_IFSOCK | 0600, 0, 0, &e), 0);
 	assert_int_equal(mknod_call(c, rw, "dir", S_IFDIR | 0700, 0, 0, &e), -EINVAL);
 	assert_int_equal(fs_client_call(c, FUSE_SYMLINK, rw, "ln\0../../target", 16, NULL, 0), 0);
-	assert_int_equal(lstat(host(c, "ln"), &st), 0);
+	assert_int_equal(lstat(fs_client_host(c, "ln"), &st), 0);
 	assert_true(S_ISLNK(st.st_mode));
 	assert_int_equal(fs_client_call(c, FUSE_SYMLINK, rw, "l2\0target", 9, NULL, 0), -EINVAL);
 	assert_int_equal(fs_client_call(c, FUSE_LINK, rw, &link_in, sizeof(link_in), "reg2", 5), 0);
@@ -206,7 +178,7 @@ static void nodes_of_all_kinds_are_made_and_removed(void **state)
 	assert_int_equal(fs_client_lookup(c, rw, "ln", &e), 0);
 	link_in.oldnodeid = e.nodeid;
 	assert_int_equal(fs_client_call(c, FUSE_LINK, rw, &link_in, sizeof(link_in), "ln2", 4), 0);
-	assert_int_equal(lstat(host(c, "ln2"), &st), 0);
+	assert_int_equal(lstat(fs_client_host(c, "ln2"), &st), 0);
 	assert_true(S_ISLNK(st.st_mode));
 
 	assert_int_equal(name_call(c, FUSE_RMDIR, rw, "reg"), -ENOTDIR);
@@ -214,7 +186,7 @@ static void nodes_of_all_kinds_are_made_and_removed(void **state)
 	assert_int_equal(name_call(c, FUSE_UNLINK, rw, "reg"), 0);
 	assert_int_equal(name_call(c, FUSE_UNLINK, rw, "reg"), -ENOENT);
 	assert_int_equal(name_call(c, FUSE_RMDIR, rw, "d"), 0);
-	assert_int_equal(access(host(c, "d"), F_OK), -1);
+	assert_int_equal(access(fs_client_host(c, "d"), F_OK), -1);
 }
 
 static void device_numbers_keep_their_parts(void **state)
@@ -230,7 +202,7 @@ static void device_numbers_keep_their_parts(void **state)
 		skip(); /* no CAP_MKNOD here */
 	assert_int_equal(r, 0);
 	assert_int_equal(e.attr.rdev, rdev);
-	assert_int_equal(stat(host(c, "dev"), &st), 0);
+	assert_int_equal(stat(fs_client_host(c, "dev"), &st), 0);
 	assert_int_equal(major(st.st_rdev), 0x123);
 	assert_int_equal(minor(st.st_rdev), 0x45678);
 }
@@ -242,7 +214,7 @@ static void what_is_no_file_or_directory_is_never_opened(void **state)
 	uint64_t fh, rw = fs_client_rw(c);
 
 	/* Opening the FIFO would block for ever. */
-	assert_int_equal(mkfifo(host(c, "fifo"), 0600), 0);
+	assert_int_equal(mkfifo(fs_client_host(c, "fifo"), 0600), 0);
 	assert_int_equal(fs_client_lookup(c, rw, "fifo", &e), 0);
 	assert_int_equal(fs_client_open(c, e.nodeid, O_RDONLY, &fh), -EINVAL);
 	assert_int_equal(fs_client_open(c, e.nodeid, O_RDWR | O_TRUNC, &fh), -EINVAL);
@@ -264,8 +236,8 @@ static void a_type_that_changed_under_a_name_is_noticed(void **state)
 
 	host_file(c, "f", "x");
 	assert_int_equal(fs_client_lookup(c, rw, "f", &e), 0);
-	assert_int_equal(unlink(host(c, "f")), 0);
-	assert_int_equal(mkfifo(host(c, "f"), 0600), 0);
+	assert_int_equal(unlink(fs_client_host(c, "f")), 0);
+	assert_int_equal(mkfifo(fs_client_host(c, "f"), 0600), 0);
 	/* The node is the deleted file, never the FIFO. */
 	assert_int_equal(fs_client_open(c, e.nodeid, O_RDONLY, &fh) == 0 &&
 				 fs_client_getattr(c, e.nodeid, &attr) == 0 && !S_ISREG(attr.mode),
@@ -292,7 +264,7 @@ static void renames_with_each_flag(void **state)
 	assert_int_equal(e.nodeid, e2.nodeid);
 	assert_int_equal(rename_call(c, d.nodeid, "a2", rw, "b", RENAME_NOREPLACE), -EEXIST);
 	assert_int_equal(rename_call(c, d.nodeid, "a2", rw, "b", RENAME_EXCHANGE), 0);
-	assert_int_equal(stat(host(c, "b"), &st), 0);
+	assert_int_equal(stat(fs_client_host(c, "b"), &st), 0);
 	assert_int_equal(st.st_size, 1);
 	assert_int_equal(rename_call(c, d.nodeid, "a2", rw, "b", RENAME_EXCHANGE | RENAME_NOREPLACE),
 			 -EINVAL);
@@ -337,15 +309,15 @@ static void new_files_belong_to_the_caller(void **state)
 	assert_int_equal(mknod_call(c, d.nodeid, "p", S_IFIFO | 0644, 0, 0, &e), 0);
 	assert_int_equal(e.attr.gid, 2345);
 	assert_int_equal(fs_client_call(c, FUSE_SYMLINK, d.nodeid, "l\0t", 4, NULL, 0), 0);
-	assert_int_equal(lstat(host(c, "d/l"), &st), 0);
+	assert_int_equal(lstat(fs_client_host(c, "d/l"), &st), 0);
 	assert_int_equal(st.st_uid, 1234);
 	/* And the thread is itself again. */
 	c->uid = c->gid = 0;
 	assert_int_equal(fs_client_mkdir(c, d.nodeid, "roots", 0755, &e), 0);
 	assert_int_equal(e.attr.uid, 0);
 	/* A set-group-ID directory hands its group down. */
-	assert_int_equal(chown(host(c, "d"), 0, 777), 0);
-	assert_int_equal(chmod(host(c, "d"), 02755), 0);
+	assert_int_equal(chown(fs_client_host(c, "d"), 0, 777), 0);
+	assert_int_equal(chmod(fs_client_host(c, "d"), 02755), 0);
 	c->uid = 1234;
 	c->gid = 2345;
 	assert_int_equal(fs_client_mkdir(c, d.nodeid, "sub2", 0755, &e), 0);
@@ -413,20 +385,31 @@ static void a_single_file_is_a_share(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(the_root_lists_shares_and_refuses_changes, setup, teardown),
-		cmocka_unit_test_setup_teardown(names_that_are_no_component_are_refused, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_symlink_is_never_followed, setup, teardown),
-		cmocka_unit_test_setup_teardown(node_ids_are_forgotten_and_go_stale, setup, teardown),
-		cmocka_unit_test_setup_teardown(nodes_of_all_kinds_are_made_and_removed, setup, teardown),
-		cmocka_unit_test_setup_teardown(device_numbers_keep_their_parts, setup, teardown),
-		cmocka_unit_test_setup_teardown(what_is_no_file_or_directory_is_never_opened, setup,
-						teardown),
-		cmocka_unit_test_setup_teardown(a_type_that_changed_under_a_name_is_noticed, setup, teardown),
-		cmocka_unit_test_setup_teardown(renames_with_each_flag, setup, teardown),
-		cmocka_unit_test_setup_teardown(new_files_belong_to_the_caller, setup, teardown),
-		cmocka_unit_test_setup_teardown(the_umask_is_the_callers, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_second_init_forgets_everything, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_single_file_is_a_share, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_root_lists_shares_and_refuses_changes, fs_client_setup,
+						fs_client_teardown),
+		cmocka_unit_test_setup_teardown(names_that_are_no_component_are_refused, fs_client_setup,
+						fs_client_teardown),
+		cmocka_unit_test_setup_teardown(a_symlink_is_never_followed, fs_client_setup,
+						fs_client_teardown),
+		cmocka_unit_test_setup_teardown(node_ids_are_forgotten_and_go_stale, fs_client_setup,
+						fs_client_teardown),
+		cmocka_unit_test_setup_teardown(nodes_of_all_kinds_are_made_and_removed, fs_client_setup,
+						fs_client_teardown),
+		cmocka_unit_test_setup_teardown(device_numbers_keep_their_parts, fs_client_setup,
+						fs_client_teardown),
+		cmocka_unit_test_setup_teardown(what_is_no_file_or_directory_is_never_opened, fs_client_setup,
+						fs_client_teardown),
+		cmocka_unit_test_setup_teardown(a_type_that_changed_under_a_name_is_noticed, fs_client_setup,
+						fs_client_teardown),
+		cmocka_unit_test_setup_teardown(renames_with_each_flag, fs_client_setup, fs_client_teardown),
+		cmocka_unit_test_setup_teardown(new_files_belong_to_the_caller, fs_client_setup,
+						fs_client_teardown),
+		cmocka_unit_test_setup_teardown(the_umask_is_the_callers, fs_client_setup,
+						fs_client_teardown),
+		cmocka_unit_test_setup_teardown(a_second_init_forgets_everything, fs_client_setup,
+						fs_client_teardown),
+		cmocka_unit_test_setup_teardown(a_single_file_is_a_share, fs_client_setup,
+						fs_client_teardown),
 	};
 
 	/* Once with nodes held by file handle, if we may, and once by descriptor. */

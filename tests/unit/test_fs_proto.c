@@ -47,16 +47,6 @@ static int setup_locks(void **state)
 	return 0;
 }
 
-static int teardown(void **state)
-{
-	struct fs_client *c = *state;
-
-	fs_client_stop(c);
-	fs_client_remove_dir(c);
-	free(c);
-	return 0;
-}
-
 static struct fuse_in_header header(uint32_t opcode, uint32_t len)
 {
 	return (struct fuse_in_header){ .len = len, .opcode = opcode, .unique = 99, .nodeid = 1 };
@@ -450,22 +440,27 @@ static void only_so_many_can_wait(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(what_no_driver_sends_is_a_violation, setup, teardown),
-		cmocka_unit_test_setup_teardown(other_nonsense_is_answered, setup, teardown),
-		cmocka_unit_test_setup_teardown(every_operation_stands_any_body, setup, teardown),
-		cmocka_unit_test_setup_teardown(every_operation_stands_any_body, setup_locks, teardown),
-		cmocka_unit_test_setup_teardown(random_requests_leave_it_whole, setup, teardown),
-		cmocka_unit_test_setup_teardown(random_requests_leave_it_whole, setup_locks, teardown),
-		cmocka_unit_test_setup_teardown(init_negotiates, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_no_driver_sends_is_a_violation, setup,
+						fs_client_teardown),
+		cmocka_unit_test_setup_teardown(other_nonsense_is_answered, setup, fs_client_teardown),
+		cmocka_unit_test_setup_teardown(every_operation_stands_any_body, setup, fs_client_teardown),
+		cmocka_unit_test_setup_teardown(every_operation_stands_any_body, setup_locks,
+						fs_client_teardown),
+		cmocka_unit_test_setup_teardown(random_requests_leave_it_whole, setup, fs_client_teardown),
+		cmocka_unit_test_setup_teardown(random_requests_leave_it_whole, setup_locks,
+						fs_client_teardown),
+		cmocka_unit_test_setup_teardown(init_negotiates, setup, fs_client_teardown),
 		cmocka_unit_test(only_the_first_share_is_no_submount),
-		cmocka_unit_test_setup_teardown(the_older_setxattr_is_understood, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_older_setxattr_is_understood, setup, fs_client_teardown),
 		cmocka_unit_test(bad_configurations_are_refused),
 		cmocka_unit_test(nobody_else_changes_an_always_share),
-		cmocka_unit_test_setup_teardown(posix_locks_belong_to_owners, setup_locks, teardown),
+		cmocka_unit_test_setup_teardown(posix_locks_belong_to_owners, setup_locks,
+						fs_client_teardown),
 		cmocka_unit_test_setup_teardown(who_waits_for_a_lock_is_answered_when_it_is_free, setup_locks,
-						teardown),
-		cmocka_unit_test_setup_teardown(who_waits_can_be_interrupted, setup_locks, teardown),
-		cmocka_unit_test_setup_teardown(only_so_many_can_wait, setup_locks, teardown),
+						fs_client_teardown),
+		cmocka_unit_test_setup_teardown(who_waits_can_be_interrupted, setup_locks,
+						fs_client_teardown),
+		cmocka_unit_test_setup_teardown(only_so_many_can_wait, setup_locks, fs_client_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

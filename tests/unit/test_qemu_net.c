@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* QEMU's network device: its command line, and the socket that it connects to itself. */
+#include "tests/unit/loop_turn.h"
 #include "tests/unit/test.h"
 
 #include "base/cleanup.h"
@@ -51,21 +52,6 @@ static int tear_down(void **state)
 	return 0;
 }
 
-static void stop_loop(void *ctx)
-{
-	(void)ctx;
-	loop_quit(loop, 0);
-}
-
-static void turn(void)
-{
-	struct loop_source *timer;
-
-	assert_int_equal(loop_add_timer(loop, 3, stop_loop, NULL, &timer), 0);
-	assert_int_equal(loop_run(loop), 0);
-	loop_remove(timer);
-}
-
 static int try_connect(const char *address)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
@@ -85,7 +71,7 @@ static void expect_hung_up(int sock)
 {
 	char byte;
 
-	turn();
+	loop_turn(loop);
 	assert_int_equal(recv(sock, &byte, 1, 0), 0);
 	assert_int_equal(connections, 0);
 	close(sock);
@@ -101,7 +87,7 @@ static void the_expected_process_connects_once(void **state)
 	qemu_listener_expect(listener, getpid());
 	sock = try_connect(address);
 	assert_true(sock >= 0);
-	turn();
+	loop_turn(loop);
 	assert_int_equal(connections, 1);
 	assert_int_equal(send(connected, "x", 1, 0), 1);
 	assert_int_equal(recv(sock, &(char){ 0 }, 1, 0), 1);
@@ -127,7 +113,7 @@ static void anybody_else_is_hung_up_on(void **state)
 	/* The right one still gets through. */
 	qemu_listener_expect(listener, getpid());
 	sock = try_connect(qemu_listener_address(listener));
-	turn();
+	loop_turn(loop);
 	assert_int_equal(connections, 1);
 	close(sock);
 }

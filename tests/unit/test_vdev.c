@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* vdev: starting, kicking, failing and stopping a device. */
+#include "tests/unit/loop_turn.h"
 #include "tests/unit/test.h"
 
 #include "base/loop.h"
@@ -77,21 +78,6 @@ static int tear_down(void **state)
 	return dev.freed ? 0 : -1;
 }
 
-static void quit(void *ctx)
-{
-	loop_quit(ctx, 0);
-}
-
-/* Handle what is ready by now. */
-static void turn(void)
-{
-	struct loop_source *timer;
-
-	assert_int_equal(loop_add_timer(loop, 10, quit, loop, &timer), 0);
-	assert_int_equal(loop_run(loop), 0);
-	loop_remove(timer);
-}
-
 static void kick(unsigned q)
 {
 	assert_int_equal(eventfd_write(host.queues[q].kick_fd, 1), 0);
@@ -123,14 +109,14 @@ static void kicks_go_to_their_queue(void **state)
 	(void)state;
 	assert_int_equal(vdev_start(&dev.vdev), 0);
 	kick(1);
-	turn();
+	loop_turn(loop);
 	assert_int_equal(dev.kicks[0], 1);
 	assert_int_equal(dev.kicks[1], 2);
 	kick(0);
 	kick(0);
-	turn();
+	loop_turn(loop);
 	assert_int_equal(dev.kicks[0], 2);
-	turn(); /* the counter was read: nothing repeats */
+	loop_turn(loop); /* the counter was read: nothing repeats */
 	assert_int_equal(dev.kicks[0], 2);
 }
 
@@ -141,7 +127,7 @@ static void a_disabled_queue_stays_unused(void **state)
 	dev.vdev.vqs[1].desc_gpa = 1; /* would not start */
 	assert_int_equal(vdev_start(&dev.vdev), 0);
 	kick(1);
-	turn();
+	loop_turn(loop);
 	assert_int_equal(dev.kicks[1], 0);
 }
 
@@ -163,7 +149,7 @@ static void a_failed_start_is_stopped_again(void **state)
 	assert_int_equal(dev.stops, 1);
 	assert_int_equal(dev.kicks[0], 0);
 	kick(0);
-	turn();
+	loop_turn(loop);
 	assert_int_equal(dev.kicks[0], 0);
 }
 
@@ -177,11 +163,11 @@ static void stop_is_idempotent_and_ends_kicks(void **state)
 	vdev_stop(&dev.vdev);
 	assert_int_equal(dev.stops, 1);
 	kick(0);
-	turn();
+	loop_turn(loop);
 	assert_int_equal(dev.kicks[0], 1);
 	/* the kick that came meanwhile is not lost */
 	assert_int_equal(vdev_start(&dev.vdev), 0);
-	turn();
+	loop_turn(loop);
 	assert_true(dev.kicks[0] >= 2);
 }
 
@@ -194,7 +180,7 @@ static void a_failure_is_reported_once_and_ends_service(void **state)
 	assert_int_equal(host.failures, 1);
 	assert_string_equal(host.why, "first");
 	kick(0);
-	turn();
+	loop_turn(loop);
 	assert_int_equal(dev.kicks[0], 1);
 	/* a reset makes it whole */
 	ring_host_reset(&host);
@@ -225,7 +211,7 @@ static void a_dead_kick_descriptor_does_not_spin(void **state)
 	dev.vdev.vqs[0].kick_fd = pipe_fds[0];
 	close(pipe_fds[1]);
 	assert_int_equal(vdev_start(&dev.vdev), 0);
-	turn();
+	loop_turn(loop);
 	assert_true(dev.kicks[0] <= 2);
 	vdev_stop(&dev.vdev);
 	dev.vdev.vqs[0].kick_fd = -1;
@@ -238,7 +224,7 @@ static void a_device_with_own_kicks_gets_none(void **state)
 	set_up_with(&own_ops);
 	assert_int_equal(vdev_start(&dev.vdev), 0);
 	kick(0);
-	turn(); /* ops->kick is NULL */
+	loop_turn(loop); /* ops->kick is NULL */
 	assert_int_equal(dev.starts, 1);
 	tear_down(NULL);
 }

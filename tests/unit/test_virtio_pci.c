@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* virtio_pci: the transport as drivers, good and bad, use it. */
+#include "tests/unit/loop_turn.h"
 #include "tests/unit/test.h"
 
 #include "base/cleanup.h"
@@ -140,22 +141,6 @@ static int tear_down(void **state)
 	return 0;
 }
 
-static void stop_loop(void *ctx)
-{
-	(void)ctx;
-	loop_quit(loop, 0);
-}
-
-/* Let the loop do what it was asked for. */
-static void turn(void)
-{
-	struct loop_source *timer;
-
-	assert_int_equal(loop_add_timer(loop, 5, stop_loop, NULL, &timer), 0);
-	assert_int_equal(loop_run(loop), 0);
-	loop_remove(timer);
-}
-
 static void put(unsigned field, uint64_t value, unsigned len)
 {
 	pci_driver_write(&drv, drv.common + field, value, len);
@@ -213,7 +198,7 @@ static void go_live(void)
 	set_queue(0, 64, 0x100000);
 	set_queue(1, 16, 0x110000);
 	pci_driver_set_status(&drv, VIRTIO_CONFIG_S_DRIVER_OK);
-	turn();
+	loop_turn(loop);
 	assert_int_equal(pci_driver_status(&drv), LIVE);
 	assert_true(dev.vdev.started);
 }
@@ -320,7 +305,7 @@ static void features_that_are_not_offered_are_refused(void **state)
 		put(VIRTIO_PCI_COMMON_STATUS, LIVE, 1);
 		assert_int_equal(pci_driver_status(&drv), ACKED);
 	}
-	turn();
+	loop_turn(loop);
 	assert_int_equal(dev.starts, 0);
 	pci_driver_set_features(&drv, VERSION_1);
 	pci_driver_set_status(&drv, VIRTIO_CONFIG_S_FEATURES_OK);
@@ -333,7 +318,7 @@ static void features_are_fixed_once_agreed(void **state)
 	agree();
 	pci_driver_set_features(&drv, ~0ULL);
 	pci_driver_set_status(&drv, VIRTIO_CONFIG_S_DRIVER_OK);
-	turn();
+	loop_turn(loop);
 	assert_int_equal(dev.starts, 1);
 	assert_true(dev.vdev.acked == OFFERED);
 }
@@ -374,7 +359,7 @@ static void queues_left_out_stay_disabled(void **state)
 	agree();
 	set_queue(1, 16, 0x110000);
 	pci_driver_set_status(&drv, VIRTIO_CONFIG_S_DRIVER_OK);
-	turn();
+	loop_turn(loop);
 	assert_true(dev.vdev.started);
 	assert_false(dev.vdev.vqs[0].enabled);
 	assert_int_equal(fake_host_ioeventfds(&host), 1);
@@ -395,7 +380,7 @@ static void enabled_queues_are_fixed(void **state)
 	put(VIRTIO_PCI_COMMON_Q_ENABLE, 2, 2);
 	assert_int_equal(get(VIRTIO_PCI_COMMON_Q_ENABLE, 2), 0);
 	pci_driver_set_status(&drv, VIRTIO_CONFIG_S_DRIVER_OK);
-	turn();
+	loop_turn(loop);
 	/* Too late. */
 	set_queue(1, 8, 0x110000);
 	assert_int_equal(get(VIRTIO_PCI_COMMON_Q_ENABLE, 2), 0);
@@ -408,14 +393,14 @@ static void expect_refused_queue(uint16_t size, uint64_t desc)
 	agree();
 	set_queue(0, size, desc);
 	pci_driver_set_status(&drv, VIRTIO_CONFIG_S_DRIVER_OK);
-	turn();
+	loop_turn(loop);
 	assert_int_equal(pci_driver_status(&drv), LIVE | NEEDS_RESET);
 	assert_false(dev.vdev.started);
 	assert_int_equal(dev.starts, 0);
 	assert_int_equal(fake_host_messages(&host, MESSAGE(CONFIG_VECTOR)), 1);
 	assert_int_equal(fake_host_ioeventfds(&host), 0);
 	put(VIRTIO_PCI_COMMON_STATUS, 0, 1);
-	turn();
+	loop_turn(loop);
 	assert_int_equal(pci_driver_status(&drv), 0);
 }
 
@@ -462,7 +447,7 @@ static void kicks_arrive_by_ioeventfd(void **state)
 	assert_int_equal(fake_host_ioeventfds(&host), N_QUEUES);
 	dev.kicks[0] = dev.kicks[1] = 0;
 	kick(1);
-	turn();
+	loop_turn(loop);
 	assert_int_equal(dev.kicks[0], 0);
 	assert_int_equal(dev.kicks[1], 1);
 }
@@ -475,7 +460,7 @@ static void kicks_arrive_without_ioeventfds(void **state)
 	assert_int_equal(fake_host_ioeventfds(&host), 0);
 	dev.kicks[0] = dev.kicks[1] = 0;
 	kick(0);
-	turn();
+	loop_turn(loop);
 	assert_int_equal(dev.kicks[0], 1);
 	/* Wrong width or place */
 	pci_driver_write(&drv, drv.notify, 0, 1);
@@ -483,7 +468,7 @@ static void kicks_arrive_without_ioeventfds(void **state)
 	pci_driver_write(&drv, drv.notify + 2, 0, 2);
 	pci_driver_write(&drv, drv.notify + N_QUEUES * drv.multiplier, 2, 2);
 	pci_driver_write(&drv, drv.notify + 0xffe, 0, 2);
-	turn();
+	loop_turn(loop);
 	assert_int_equal(dev.kicks[0], 1);
 	assert_int_equal(dev.kicks[1], 0);
 }
@@ -495,23 +480,23 @@ static void ioeventfds_follow_the_bar(void **state)
 	(void)state;
 	go_live();
 	pci_driver_write(&drv, drv.config + PCI_BASE_ADDRESS_0, moved, 4);
-	turn();
+	loop_turn(loop);
 	assert_int_equal(fake_host_ioeventfds(&host), N_QUEUES);
 	drv.notify += moved - base;
 	drv.common += moved - base;
 	dev.kicks[0] = 0;
 	kick(0);
-	turn();
+	loop_turn(loop);
 	assert_int_equal(dev.kicks[0], 1);
 	pci_driver_write(&drv, old, 0, 2);
-	turn();
+	loop_turn(loop);
 	assert_int_equal(dev.kicks[0], 1);
 	/* Decoding off and on again */
 	pci_driver_write(&drv, drv.config + PCI_COMMAND, 0, 2);
-	turn();
+	loop_turn(loop);
 	assert_int_equal(fake_host_ioeventfds(&host), 0);
 	pci_driver_write(&drv, drv.config + PCI_COMMAND, PCI_COMMAND_MEMORY, 2);
-	turn();
+	loop_turn(loop);
 	assert_int_equal(fake_host_ioeventfds(&host), N_QUEUES);
 	assert_int_equal(pci_driver_status(&drv), LIVE);
 }
@@ -725,7 +710,7 @@ static void a_reset_is_complete_only_when_the_loop_says_so(void **state)
 	assert_int_equal(get(VIRTIO_PCI_COMMON_MSIX, 2), CONFIG_VECTOR);
 	assert_int_equal(dev.stops, 0);
 	dev.write_in_stop = true;
-	turn();
+	loop_turn(loop);
 	dev.write_in_stop = false;
 	assert_int_equal(pci_driver_status(&drv), 0);
 	assert_int_equal(dev.stops, 1);
@@ -744,7 +729,7 @@ static void a_reset_overtakes_a_start(void **state)
 	pci_driver_set_status(&drv, VIRTIO_CONFIG_S_DRIVER_OK);
 	put(VIRTIO_PCI_COMMON_STATUS, 0, 1);
 	assert_int_equal(pci_driver_status(&drv), LIVE);
-	turn();
+	loop_turn(loop);
 	assert_int_equal(pci_driver_status(&drv), 0);
 	assert_int_equal(dev.starts, 0);
 	go_live();
@@ -758,7 +743,7 @@ static void a_reset_forgets_signals(void **state)
 	signal_call(0);
 	kick(0);
 	put(VIRTIO_PCI_COMMON_STATUS, 0, 1);
-	turn();
+	loop_turn(loop);
 	pci_driver_mask(&drv, 0, false);
 	put(VIRTIO_PCI_COMMON_Q_SELECT, 0, 2);
 	put(VIRTIO_PCI_COMMON_Q_MSIX, 0, 2);
@@ -771,7 +756,7 @@ static void a_failing_device_needs_a_reset(void **state)
 	go_live();
 	dev.fail_in_kick = true;
 	kick(0);
-	turn();
+	loop_turn(loop);
 	assert_int_equal(pci_driver_status(&drv), LIVE | NEEDS_RESET);
 	assert_int_equal(fake_host_messages(&host, MESSAGE(CONFIG_VECTOR)), 1);
 	assert_int_equal(pci_driver_read(&drv, drv.isr, 1), 2);
@@ -781,7 +766,7 @@ static void a_failing_device_needs_a_reset(void **state)
 	assert_int_equal(pci_driver_status(&drv), LIVE | NEEDS_RESET | VIRTIO_CONFIG_S_FAILED);
 	dev.fail_in_kick = false;
 	put(VIRTIO_PCI_COMMON_STATUS, 0, 1);
-	turn();
+	loop_turn(loop);
 	assert_int_equal(pci_driver_status(&drv), 0);
 	go_live();
 }
@@ -793,16 +778,16 @@ static void a_device_that_can_not_start_needs_a_reset(void **state)
 	set_vectors();
 	agree();
 	pci_driver_set_status(&drv, VIRTIO_CONFIG_S_DRIVER_OK);
-	turn();
+	loop_turn(loop);
 	assert_int_equal(pci_driver_status(&drv), LIVE | NEEDS_RESET);
 	assert_int_equal(fake_host_messages(&host, MESSAGE(CONFIG_VECTOR)), 1);
 	put(VIRTIO_PCI_COMMON_STATUS, 0, 1);
-	turn();
+	loop_turn(loop);
 	dev.start_result = 0;
 	dev.fail_in_start = true;
 	agree();
 	pci_driver_set_status(&drv, VIRTIO_CONFIG_S_DRIVER_OK);
-	turn();
+	loop_turn(loop);
 	assert_int_equal(pci_driver_status(&drv), LIVE | NEEDS_RESET);
 }
 
@@ -852,7 +837,7 @@ static void written_configuration_reaches_the_device_in_the_loop(void **state)
 	/* Outside */
 	pci_driver_write(&drv, drv.device + CONFIG_LEN, 0, 1);
 	pci_driver_write(&drv, drv.device + CONFIG_LEN - 2, 0, 4);
-	turn();
+	loop_turn(loop);
 	assert_int_equal(dev.written, 1);
 	assert_int_equal(dev.written_offset, 1);
 	assert_int_equal(dev.written_len, 5);
@@ -907,7 +892,7 @@ static void the_window_stays_current(void **state)
 	assert_int_equal(look() & 0xff, LIVE);
 	put(VIRTIO_PCI_COMMON_STATUS, 0, 1);
 	assert_int_equal(look() & 0xff, LIVE);
-	turn();
+	loop_turn(loop);
 	assert_int_equal(look() & 0xff, 0);
 }
 
@@ -918,7 +903,7 @@ static void the_window_kicks(void **state)
 	dev.kicks[1] = 0;
 	aim((uint32_t)(drv.notify + drv.multiplier - 0xc0000000), 2, 0);
 	pci_driver_write(&drv, drv.config + drv.window_cap + 16, 1, 4);
-	turn();
+	loop_turn(loop);
 	assert_int_equal(dev.kicks[1], 1);
 }
 
@@ -975,9 +960,9 @@ static void no_access_crashes(void **state)
 			for (unsigned len = 1; len <= 8; len *= 2)
 				pci_root_mmio(root, at, &(uint64_t){ 0xfffffffffffffff3 }, len, true);
 		}
-		turn();
+		loop_turn(loop);
 		put(VIRTIO_PCI_COMMON_STATUS, 0, 1);
-		turn();
+		loop_turn(loop);
 	}
 	for (uint64_t at = 0; at < 4096; at++) {
 		for (unsigned len = 1; len <= 8; len *= 2) {
@@ -985,7 +970,7 @@ static void no_access_crashes(void **state)
 			pci_root_mmio(root, drv.config + at, &(uint64_t){ 0x0004000200010003 }, len, true);
 		}
 	}
-	turn();
+	loop_turn(loop);
 }
 
 static void random_accesses_do_not_crash(void **state)
@@ -1005,11 +990,11 @@ static void random_accesses_do_not_crash(void **state)
 		if (i % 1000 == 0) {
 			pci_driver_write(&drv, drv.config + PCI_BASE_ADDRESS_0, 0xc0000000, 4);
 			pci_driver_write(&drv, drv.config + PCI_COMMAND, PCI_COMMAND_MEMORY, 2);
-			turn();
+			loop_turn(loop);
 		}
 		if (i % 3000 == 0) {
 			put(VIRTIO_PCI_COMMON_STATUS, 0, 1);
-			turn();
+			loop_turn(loop);
 			go_live();
 		}
 	}
@@ -1048,13 +1033,13 @@ static void vcpus_and_the_loop_share_the_registers(void **state)
 		assert_int_equal(pthread_create(&threads[i], NULL, hammer, (void *)(i + 1)), 0);
 	for (int i = 0; i < 300; i++) {
 		put(VIRTIO_PCI_COMMON_STATUS, 0, 1);
-		turn();
+		loop_turn(loop);
 		/* As far as the others let it come. */
 		pci_driver_set_features(&drv, VERSION_1);
 		put(VIRTIO_PCI_COMMON_STATUS, AGREED, 1);
 		set_queue(0, 64, 0x100000);
 		put(VIRTIO_PCI_COMMON_STATUS, LIVE, 1);
-		turn();
+		loop_turn(loop);
 		dev.vdev.host_ops->config_changed(dev.vdev.host, &dev.vdev);
 	}
 	hammering = false;
@@ -1063,7 +1048,7 @@ static void vcpus_and_the_loop_share_the_registers(void **state)
 		pthread_join(threads[i], NULL);
 	/* And all is well again after a reset. */
 	put(VIRTIO_PCI_COMMON_STATUS, 0, 1);
-	turn();
+	loop_turn(loop);
 	go_live();
 }
 

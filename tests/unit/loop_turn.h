@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* loop_turn: let a loop handle what is there, and what that brings within a few milliseconds. */
+#ifndef VRUN_TESTS_UNIT_LOOP_TURN_H
+#define VRUN_TESTS_UNIT_LOOP_TURN_H
+
+#include "base/loop.h"
+#include "tests/unit/test.h"
+
+static inline void loop_turn_stop(void *ctx)
+{
+	loop_quit(ctx, 0);
+}
+
+static inline void loop_turn(struct loop *loop)
+{
+	struct loop_source *timer;
+
+	assert_int_equal(loop_add_timer(loop, 5, loop_turn_stop, loop, &timer), 0);
+	assert_int_equal(loop_run(loop), 0);
+	loop_remove(timer);
+}
+
+#endif
