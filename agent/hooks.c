@@ -27,8 +27,7 @@ static int write_state(const struct oci_spec *spec, char **ret_text, size_t *ret
 	json_out_string(out, id ? id : "");
 	json_out_key(out, "status");
 	json_out_string(out, "created");
-	json_out_key(out, "pid");
-	json_out_i64(out, getpid());
+	json_put_i64(out, "pid", getpid());
 	json_out_key(out, "bundle");
 	json_out_string(out, bundle ? bundle : "");
 	json_out_key(out, "annotations");

@@ -82,6 +82,11 @@ void json_out_bool(struct json_out *out, bool value);
 void json_out_i64(struct json_out *out, int64_t value);
 void json_out_u64(struct json_out *out, uint64_t value);
 void json_out_double(struct json_out *out, double value);
+/* A member of the object that is being written; a NULL string leaves it out. */
+void json_put_string(struct json_out *out, const char *key, const char *value);
+void json_put_bool(struct json_out *out, const char *key, bool value);
+void json_put_i64(struct json_out *out, const char *key, int64_t value);
+void json_put_u64(struct json_out *out, const char *key, uint64_t value);
 /* A whole node, as it was parsed. */
 void json_out_node(struct json_out *out, const struct json *node);
 /* Ends the document; the caller frees *ret_text (NUL-terminated). -ENOMEM if anything failed. */

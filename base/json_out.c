@@ -234,6 +234,32 @@ void json_out_double(struct json_out *out, double value)
 	put_value(out, text);
 }
 
+void json_put_string(struct json_out *out, const char *key, const char *value)
+{
+	if (!value)
+		return;
+	json_out_key(out, key);
+	json_out_string(out, value);
+}
+
+void json_put_bool(struct json_out *out, const char *key, bool value)
+{
+	json_out_key(out, key);
+	json_out_bool(out, value);
+}
+
+void json_put_i64(struct json_out *out, const char *key, int64_t value)
+{
+	json_out_key(out, key);
+	json_out_i64(out, value);
+}
+
+void json_put_u64(struct json_out *out, const char *key, uint64_t value)
+{
+	json_out_key(out, key);
+	json_out_u64(out, value);
+}
+
 static void put_members(struct json_out *out, const struct json *node)
 {
 	for (size_t i = 0; i < node->items.n; i++) {

@@ -53,8 +53,7 @@ static int print_json(const struct check_report *report, struct err *err)
 	json_out_object(out);
 	json_out_key(out, "engine");
 	json_out_string(out, vm_engine_name(report->engine));
-	json_out_key(out, "works");
-	json_out_bool(out, report->engine == VM_ENGINE_KVM ? report->kvm_works : report->qemu_works);
+	json_put_bool(out, "works", report->engine == VM_ENGINE_KVM ? report->kvm_works : report->qemu_works);
 	json_out_key(out, "why");
 	json_out_string(out, report->why);
 	json_out_key(out, "checks");

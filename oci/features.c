@@ -119,18 +119,6 @@ static void put_list(struct json_out *out, const char *key, const char *const *v
 	json_out_array_end(out);
 }
 
-static void put_bool(struct json_out *out, const char *key, bool value)
-{
-	json_out_key(out, key);
-	json_out_bool(out, value);
-}
-
-static void put_string(struct json_out *out, const char *key, const char *value)
-{
-	json_out_key(out, key);
-	json_out_string(out, value);
-}
-
 static void open_object(struct json_out *out, const char *key)
 {
 	json_out_key(out, key);
@@ -140,7 +128,7 @@ static void open_object(struct json_out *out, const char *key)
 static void put_switch(struct json_out *out, const char *key, bool enabled)
 {
 	open_object(out, key);
-	put_bool(out, "enabled", enabled);
+	json_put_bool(out, "enabled", enabled);
 	json_out_object_end(out);
 }
 
@@ -167,18 +155,18 @@ static void put_capabilities(struct json_out *out)
 static void put_cgroup(struct json_out *out)
 {
 	open_object(out, "cgroup");
-	put_bool(out, "v1", FEATURE_CGROUP);
-	put_bool(out, "v2", FEATURE_CGROUP);
-	put_bool(out, "systemd", FEATURE_CGROUP_SYSTEMD);
-	put_bool(out, "systemdUser", false);
-	put_bool(out, "rdma", false);
+	json_put_bool(out, "v1", FEATURE_CGROUP);
+	json_put_bool(out, "v2", FEATURE_CGROUP);
+	json_put_bool(out, "systemd", FEATURE_CGROUP_SYSTEMD);
+	json_put_bool(out, "systemdUser", false);
+	json_put_bool(out, "rdma", false);
 	json_out_object_end(out);
 }
 
 static void put_seccomp(struct json_out *out)
 {
 	open_object(out, "seccomp");
-	put_bool(out, "enabled", true);
+	json_put_bool(out, "enabled", true);
 	put_list(out, "actions", seccomp_actions);
 	put_list(out, "operators", seccomp_operators);
 	put_list(out, "archs", seccomp_archs);
@@ -210,11 +198,11 @@ static void put_annotations(struct json_out *out, const struct oci_features *fea
 
 	oci_seccomp_version(version);
 	open_object(out, "annotations");
-	put_string(out, "io.github.seccomp.libseccomp.version", version);
-	put_string(out, "org.opencontainers.runc.checkpoint.enabled", "false");
+	json_put_string(out, "io.github.seccomp.libseccomp.version", version);
+	json_put_string(out, "org.opencontainers.runc.checkpoint.enabled", "false");
 	if (features->commit && features->commit[0])
-		put_string(out, "org.vrun.commit", features->commit);
-	put_string(out, "org.vrun.version", features->version);
+		json_put_string(out, "org.vrun.commit", features->commit);
+	json_put_string(out, "org.vrun.version", features->version);
 	json_out_object_end(out);
 }
 
@@ -227,8 +215,8 @@ int oci_features_text(const struct oci_features *features, char **ret_text, size
 	if (r < 0)
 		return r;
 	json_out_object(out);
-	put_string(out, "ociVersionMin", "1.0.0");
-	put_string(out, "ociVersionMax", OCI_SPEC_VERSION);
+	json_put_string(out, "ociVersionMin", "1.0.0");
+	json_put_string(out, "ociVersionMax", OCI_SPEC_VERSION);
 	put_list(out, "hooks", hooks);
 	put_list(out, "mountOptions", oci_features_mount_options);
 	put_linux(out);

@@ -12,26 +12,6 @@
 enum { FORMAT = 1, FILE_SIZE_MAX = 1 << 20 };
 #define FILE_NAME "cgroup.json"
 
-static void put(struct json_out *out, const char *key, const char *value)
-{
-	if (!value)
-		return;
-	json_out_key(out, key);
-	json_out_string(out, value);
-}
-
-static void put_number(struct json_out *out, const char *key, uint64_t value)
-{
-	json_out_key(out, key);
-	json_out_u64(out, value);
-}
-
-static void put_flag(struct json_out *out, const char *key, bool value)
-{
-	json_out_key(out, key);
-	json_out_bool(out, value);
-}
-
 int cgroup_save(const struct cgroup *cgroup, int dirfd, struct err *err)
 {
 	_cleanup_free_ char *text = NULL;
@@ -43,20 +23,20 @@ int cgroup_save(const struct cgroup *cgroup, int dirfd, struct err *err)
 	if (r < 0)
 		return err_set(err, r, "out of memory");
 	json_out_object(out);
-	put_number(out, "format", FORMAT);
-	put_flag(out, "unified", cgroup->unified);
-	put_flag(out, "entered", cgroup->entered);
-	put(out, "slice", cgroup->slice);
-	put(out, "unit", cgroup->unit);
-	put_number(out, "vmMemory", cgroup->sizes.vm_memory);
-	put_number(out, "overhead", cgroup->sizes.overhead);
+	json_put_u64(out, "format", FORMAT);
+	json_put_bool(out, "unified", cgroup->unified);
+	json_put_bool(out, "entered", cgroup->entered);
+	json_put_string(out, "slice", cgroup->slice);
+	json_put_string(out, "unit", cgroup->unit);
+	json_put_u64(out, "vmMemory", cgroup->sizes.vm_memory);
+	json_put_u64(out, "overhead", cgroup->sizes.overhead);
 	json_out_key(out, "dirs");
 	json_out_array(out);
 	for (size_t i = 0; i < cgroup->n_dirs; i++) {
 		json_out_object(out);
-		put(out, "controllers", cgroup->dirs[i].controllers);
-		put(out, "path", cgroup->dirs[i].path);
-		put(out, "top", cgroup->dirs[i].top);
+		json_put_string(out, "controllers", cgroup->dirs[i].controllers);
+		json_put_string(out, "path", cgroup->dirs[i].path);
+		json_put_string(out, "top", cgroup->dirs[i].top);
 		json_out_object_end(out);
 	}
 	json_out_array_end(out);

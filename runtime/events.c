@@ -69,17 +69,11 @@ int events_subscribe(const struct lookup *container, struct err *err)
 
 /* --- runc's types --- */
 
-static void put(struct json_out *out, const char *key, uint64_t value)
-{
-	json_out_key(out, key);
-	json_out_u64(out, value);
-}
-
 /* Go's omitempty. */
 static void put_some(struct json_out *out, const char *key, uint64_t value)
 {
 	if (value)
-		put(out, key, value);
+		json_put_u64(out, key, value);
 }
 
 static void put_cpu(struct json_out *out, const struct agent_stats_cpu *cpu)
@@ -89,8 +83,8 @@ static void put_cpu(struct json_out *out, const struct agent_stats_cpu *cpu)
 	json_out_key(out, "usage");
 	json_out_object(out);
 	put_some(out, "total", cpu->usage_us * 1000);
-	put(out, "kernel", cpu->system_us * 1000);
-	put(out, "user", cpu->user_us * 1000);
+	json_put_u64(out, "kernel", cpu->system_us * 1000);
+	json_put_u64(out, "user", cpu->user_us * 1000);
 	json_out_object_end(out);
 	json_out_key(out, "throttling");
 	json_out_object(out);
@@ -118,7 +112,7 @@ static void put_cpuset(struct json_out *out)
 	json_out_key(out, "cpuset");
 	json_out_object(out);
 	for (const char *const *key = keys; *key; key++)
-		put(out, *key, 0);
+		json_put_u64(out, *key, 0);
 	json_out_object_end(out);
 }
 
@@ -127,10 +121,10 @@ static void put_memory_entry(struct json_out *out, const char *key, uint64_t lim
 {
 	json_out_key(out, key);
 	json_out_object(out);
-	put(out, "limit", limit);
+	json_put_u64(out, "limit", limit);
 	put_some(out, "usage", usage);
 	put_some(out, "max", max);
-	put(out, "failcnt", failures);
+	json_put_u64(out, "failcnt", failures);
 	json_out_object_end(out);
 }
 
@@ -153,7 +147,7 @@ static void put_memory(struct json_out *out, const struct agent_stats_memory *m)
 		json_out_key(out, "raw");
 		json_out_object(out);
 		for (size_t i = 0; i < m->n_raw; i++)
-			put(out, m->raw[i].name, m->raw[i].value);
+			json_put_u64(out, m->raw[i].name, m->raw[i].value);
 		json_out_object_end(out);
 	}
 	json_out_object_end(out);
@@ -204,7 +198,7 @@ static void put_hugetlb(struct json_out *out, const struct agent_stats *stats)
 		json_out_key(out, stats->hugetlb[i].page_size);
 		json_out_object(out);
 		put_some(out, "usage", stats->hugetlb[i].usage);
-		put(out, "failcnt", stats->hugetlb[i].failures);
+		json_put_u64(out, "failcnt", stats->hugetlb[i].failures);
 		json_out_object_end(out);
 	}
 	json_out_object_end(out);
@@ -224,14 +218,14 @@ static void put_links(struct json_out *out, const struct agent_stats *stats)
 		json_out_object(out);
 		json_out_key(out, "Name");
 		json_out_string(out, link->name);
-		put(out, "RxBytes", link->rx_bytes);
-		put(out, "RxPackets", link->rx_packets);
-		put(out, "RxErrors", link->rx_errors);
-		put(out, "RxDropped", link->rx_dropped);
-		put(out, "TxBytes", link->tx_bytes);
-		put(out, "TxPackets", link->tx_packets);
-		put(out, "TxErrors", link->tx_errors);
-		put(out, "TxDropped", link->tx_dropped);
+		json_put_u64(out, "RxBytes", link->rx_bytes);
+		json_put_u64(out, "RxPackets", link->rx_packets);
+		json_put_u64(out, "RxErrors", link->rx_errors);
+		json_put_u64(out, "RxDropped", link->rx_dropped);
+		json_put_u64(out, "TxBytes", link->tx_bytes);
+		json_put_u64(out, "TxPackets", link->tx_packets);
+		json_put_u64(out, "TxErrors", link->tx_errors);
+		json_put_u64(out, "TxDropped", link->tx_dropped);
 		json_out_object_end(out);
 	}
 	json_out_array_end(out);

@@ -63,8 +63,7 @@ int launch_params_send(int sock, const struct launch_params *params)
 	json_out_object(out);
 	json_out_key(out, "id");
 	json_out_string(out, params->id);
-	json_out_key(out, "fds");
-	json_out_u64(out, present);
+	json_put_u64(out, "fds", present);
 	fields_of(&copy, fields);
 	for (unsigned i = 0; i < FIELDS; i++) {
 		const struct field *f = &fields[i];

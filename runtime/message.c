@@ -28,8 +28,7 @@ static void put_number(struct json_out *out, const char *key, int value)
 {
 	if (value == 0)
 		return;
-	json_out_key(out, key);
-	json_out_i64(out, value);
+	json_put_i64(out, key, value);
 }
 
 static int encode(const struct message *msg, char **ret_text, size_t *ret_len)
@@ -47,10 +46,8 @@ static int encode(const struct message *msg, char **ret_text, size_t *ret_len)
 	put_number(out, "status", msg->status);
 	put_number(out, "rows", msg->rows);
 	put_number(out, "cols", msg->cols);
-	if (msg->flag) {
-		json_out_key(out, "flag");
-		json_out_bool(out, true);
-	}
+	if (msg->flag)
+		json_put_bool(out, "flag", true);
 	if (msg->text) {
 		json_out_key(out, "text");
 		json_out_string(out, msg->text);

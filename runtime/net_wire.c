@@ -56,12 +56,6 @@ int net_owner_parse(const char *text, struct net_owner *ret)
 
 /* --- one interface --- */
 
-static void put_string(struct json_out *out, const char *key, const char *value)
-{
-	json_out_key(out, key);
-	json_out_string(out, value);
-}
-
 int net_wire_message(const struct net_tap *tap, const struct net_owner *owner, struct message *ret,
 		     char **ret_text)
 {
@@ -76,11 +70,10 @@ int net_wire_message(const struct net_tap *tap, const struct net_owner *owner, s
 	hex_write(tap->mac, sizeof(tap->mac), mac);
 	net_owner_text(owner, id);
 	json_out_object(out);
-	put_string(out, "name", tap->name);
-	put_string(out, "mac", mac);
-	json_out_key(out, "mtu");
-	json_out_u64(out, tap->mtu);
-	put_string(out, "owner", id);
+	json_put_string(out, "name", tap->name);
+	json_put_string(out, "mac", mac);
+	json_put_u64(out, "mtu", tap->mtu);
+	json_put_string(out, "owner", id);
 	json_out_object_end(out);
 	r = json_out_finish(out, ret_text, &len);
 	json_out_free(out);

@@ -111,8 +111,7 @@ static void put_network(const struct state *state, struct json_out *out)
 	put_string(out, "netOwner", state->net_owner);
 	if (state->net_path)
 		put_string(out, "netPath", state->net_path);
-	json_out_key(out, "netWaits");
-	json_out_bool(out, state->net_waits);
+	json_put_bool(out, "netWaits", state->net_waits);
 }
 
 static void put_annotations(const struct state *state, struct json_out *out)
@@ -137,8 +136,7 @@ int state_write(const struct state *state, char **ret_text, size_t *ret_len)
 	json_out_object(out);
 	put_string(out, "ociVersion", state->oci_version);
 	put_string(out, "id", state->id);
-	json_out_key(out, "pid");
-	json_out_i64(out, state->pid);
+	json_put_i64(out, "pid", state->pid);
 	put_string(out, "bundle", state->bundle);
 	put_string(out, "rootfs", state->rootfs);
 	put_string(out, "created", state->created);
@@ -146,13 +144,10 @@ int state_write(const struct state *state, char **ret_text, size_t *ret_len)
 	put_string(out, "owner", state->owner);
 	json_out_key(out, "vrun");
 	json_out_object(out);
-	json_out_key(out, "format");
-	json_out_i64(out, STATE_FORMAT);
-	json_out_key(out, "pidStart");
-	json_out_u64(out, state->pid_start);
+	json_put_i64(out, "format", STATE_FORMAT);
+	json_put_u64(out, "pidStart", state->pid_start);
 	put_string(out, "engine", state->engine);
-	json_out_key(out, "cpus");
-	json_out_u64(out, state->cpus);
+	json_put_u64(out, "cpus", state->cpus);
 	put_network(state, out);
 	json_out_object_end(out);
 	json_out_object_end(out);
@@ -331,8 +326,7 @@ void state_put(const struct state *state, enum container_status status, bool run
 	json_out_object(out);
 	put_string(out, "ociVersion", state->oci_version);
 	put_string(out, "id", state->id);
-	json_out_key(out, "pid");
-	json_out_i64(out, status == STATUS_STOPPED ? 0 : state->pid);
+	json_put_i64(out, "pid", status == STATUS_STOPPED ? 0 : state->pid);
 	put_string(out, "status", status_name(status));
 	put_string(out, "bundle", state->bundle);
 	if (runc_extras) {

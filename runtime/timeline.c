@@ -95,12 +95,6 @@ void timeline_log_exits(const char *when, const char *exits)
 	log_debug("VM exits %s: %s", when, text);
 }
 
-static void put_u64(struct json_out *out, const char *key, uint64_t value)
-{
-	json_out_key(out, key);
-	json_out_u64(out, value);
-}
-
 /* Lines "reason count". */
 static void put_exits(struct json_out *out, const char *key, const char *lines)
 {
@@ -115,7 +109,7 @@ static void put_exits(struct json_out *out, const char *key, const char *lines)
 		char name[64];
 
 		if (sscanf(lines, "%63s %llu", name, &count) == 2)
-			put_u64(out, name, count);
+			json_put_u64(out, name, count);
 	}
 	json_out_object_end(out);
 }
@@ -131,20 +125,20 @@ int timeline_text(const struct timeline *t, const char *engine, char **ret_text,
 		return r;
 	timeline_phases(t, phases);
 	json_out_object(out);
-	put_u64(out, "version", TIMELINE_VERSION);
+	json_put_u64(out, "version", TIMELINE_VERSION);
 	json_out_key(out, "engine");
 	json_out_string(out, engine);
-	put_u64(out, "total", total(phases));
+	json_put_u64(out, "total", total(phases));
 	json_out_key(out, "phases");
 	json_out_object(out);
 	for (unsigned i = 0; i < TIMELINE_PHASES; i++)
-		put_u64(out, phase_names[i], phases[i]);
+		json_put_u64(out, phase_names[i], phases[i]);
 	json_out_object_end(out);
 	json_out_key(out, "agent");
 	json_out_object(out);
-	put_u64(out, "prepare", between(t->guest.started, t->guest.prepared));
-	put_u64(out, "mount", between(t->guest.prepared, t->guest.mounted));
-	put_u64(out, "connect", between(t->guest.mounted, t->guest.sent));
+	json_put_u64(out, "prepare", between(t->guest.started, t->guest.prepared));
+	json_put_u64(out, "mount", between(t->guest.prepared, t->guest.mounted));
+	json_put_u64(out, "connect", between(t->guest.mounted, t->guest.sent));
 	json_out_object_end(out);
 	put_exits(out, "exitsToStart", t->exits_to_start);
 	put_exits(out, "exits", t->exits);

@@ -329,26 +329,6 @@ int vm_spec_parse(const char *text, size_t len, struct vm_spec **ret, struct err
 
 /* --- Writing --- */
 
-static void put_string(struct json_out *out, const char *key, const char *value)
-{
-	if (!value)
-		return;
-	json_out_key(out, key);
-	json_out_string(out, value);
-}
-
-static void put_u64(struct json_out *out, const char *key, uint64_t value)
-{
-	json_out_key(out, key);
-	json_out_u64(out, value);
-}
-
-static void put_bool(struct json_out *out, const char *key, bool value)
-{
-	json_out_key(out, key);
-	json_out_bool(out, value);
-}
-
 static void put_nets(struct json_out *out, const struct vm_spec *spec)
 {
 	json_out_key(out, "nets");
@@ -361,15 +341,15 @@ static void put_nets(struct json_out *out, const struct vm_spec *spec)
 		snprintf(text, sizeof(text), "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3],
 			 mac[4], mac[5]);
 		json_out_object(out);
-		put_string(out, "name", net->name);
-		put_string(out, "mac", text);
-		put_u64(out, "mtu", net->mtu);
+		json_put_string(out, "name", net->name);
+		json_put_string(out, "mac", text);
+		json_put_u64(out, "mtu", net->mtu);
 		json_out_key(out, "taps");
 		json_out_array(out);
 		for (unsigned k = 0; k < net->n_pairs && k < VM_NET_PAIRS_MAX; k++)
 			json_out_i64(out, net->tap_fds[k]);
 		json_out_array_end(out);
-		put_bool(out, "inProcess", net->in_process);
+		json_put_bool(out, "inProcess", net->in_process);
 		json_out_object_end(out);
 	}
 	json_out_array_end(out);
@@ -384,32 +364,32 @@ int vm_spec_write(const struct vm_spec *spec, char **ret_text, size_t *ret_len)
 	if (r < 0)
 		return r;
 	json_out_object(out);
-	put_string(out, "id", spec->id);
-	put_string(out, "engine", vm_engine_name(spec->engine));
-	put_string(out, "kernel", spec->kernel);
-	put_string(out, "initrd", spec->initrd);
-	put_string(out, "cmdline", spec->cmdline);
-	put_u64(out, "cpus", spec->cpus);
-	put_u64(out, "memory", spec->memory);
-	put_u64(out, "cid", spec->cid);
+	json_put_string(out, "id", spec->id);
+	json_put_string(out, "engine", vm_engine_name(spec->engine));
+	json_put_string(out, "kernel", spec->kernel);
+	json_put_string(out, "initrd", spec->initrd);
+	json_put_string(out, "cmdline", spec->cmdline);
+	json_put_u64(out, "cpus", spec->cpus);
+	json_put_u64(out, "memory", spec->memory);
+	json_put_u64(out, "cid", spec->cid);
 	json_out_key(out, "shares");
 	json_out_array(out);
 	for (size_t i = 0; i < spec->n_shares; i++) {
 		const struct vm_share *share = &spec->shares[i];
 
 		json_out_object(out);
-		put_string(out, "name", share->name);
-		put_string(out, "path", share->path);
-		put_bool(out, "readonly", share->readonly);
-		put_string(out, "cache", cache_names[share->cache]);
+		json_put_string(out, "name", share->name);
+		json_put_string(out, "path", share->path);
+		json_put_bool(out, "readonly", share->readonly);
+		json_put_string(out, "cache", cache_names[share->cache]);
 		json_out_object_end(out);
 	}
 	json_out_array_end(out);
 	put_nets(out, spec);
-	put_bool(out, "debug", spec->debug);
-	put_string(out, "consolePath", spec->console_path);
-	put_string(out, "qemuPath", spec->qemu_path);
-	put_string(out, "qemuAccel", spec->qemu_accel);
+	json_put_bool(out, "debug", spec->debug);
+	json_put_string(out, "consolePath", spec->console_path);
+	json_put_string(out, "qemuPath", spec->qemu_path);
+	json_put_string(out, "qemuAccel", spec->qemu_accel);
 	json_out_object_end(out);
 	r = json_out_finish(out, ret_text, ret_len);
 	json_out_free(out);
