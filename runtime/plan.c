@@ -120,6 +120,11 @@ int plan_new(const struct plan_input *input, struct oci_spec *take_spec, struct 
 		return err_set(err, -ENOMEM, "out of memory");
 
 	r = plan_check(plan->config, err);
+	/*
+	 * Callers leave it out where the host has cgroup v1. In the guest there is always v2, of which a
+	 * container without the namespace would see the root instead of its own limits.
+	 */
+	plan->config->linux_.namespaces[OCI_NS_CGROUP].wanted = true;
 	if (r == 0)
 		r = plan_mounts(input->bundle, input->config->cache, plan->config, plan->vm, &plan->rootfs,
 				err);
