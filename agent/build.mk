@@ -10,7 +10,6 @@ agent_core_SRC := \
 	agent/devices.c \
 	agent/flush.c \
 	agent/hooks.c \
-	agent/lookpath.c \
 	agent/mount_options.c \
 	agent/mounts.c \
 	agent/namespaces.c \

@@ -5,7 +5,7 @@
 #include "agent/credentials.h"
 #include "agent/devices.h"
 #include "agent/hooks.h"
-#include "agent/lookpath.h"
+#include "base/lookpath.h"
 #include "agent/mounts.h"
 #include "agent/namespaces.h"
 #include "agent/process_attrs.h"

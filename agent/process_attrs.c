@@ -2,7 +2,7 @@
 /* process_attrs: see process_attrs.h. */
 #include "agent/process_attrs.h"
 
-#include "agent/lookpath.h"
+#include "base/lookpath.h"
 #include "agent/passwd.h"
 #include "base/cleanup.h"
 #include "base/err.h"

@@ -5,5 +5,6 @@ base_SRC := \
 	base/json_node.c \
 	base/json_out.c \
 	base/log.c \
+	base/lookpath.c \
 	base/loop.c \
 	base/signals.c

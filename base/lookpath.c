@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* lookpath: see lookpath.h. */
-#include "agent/lookpath.h"
+#include "base/lookpath.h"
 
 #include "base/err.h"
 
@@ -35,10 +35,11 @@ const char *env_get(char *const *env, const char *name)
 }
 
 /* Go's findExecutable(): *ret_stat tells a missing file from one that may not run. */
-static int check_executable(const char *path, int *ret_stat)
+static int check_executable(void *ctx, const char *path, int *ret_stat)
 {
 	struct stat st;
 
+	(void)ctx;
 	*ret_stat = 0;
 	if (stat(path, &st) < 0) {
 		*ret_stat = errno;
@@ -54,13 +55,19 @@ static int check_executable(const char *path, int *ret_stat)
 
 int lookpath(const char *name, char *const *env, char *ret, size_t size, struct err *err)
 {
+	return lookpath_among(check_executable, NULL, name, env, ret, size, err);
+}
+
+int lookpath_among(lookpath_check_fn check, void *ctx, const char *name, char *const *env, char *ret,
+		   size_t size, struct err *err)
+{
 	const char *path = env_get(env, "PATH");
 	int stat_errno, r;
 
 	if (strchr(name, '/')) {
 		if (strlen(name) >= size)
 			return err_set(err, -ENAMETOOLONG, "exec: \"%s\": file name too long", name);
-		r = check_executable(name, &stat_errno);
+		r = check(ctx, name, &stat_errno);
 		if (r < 0 && stat_errno)
 			return err_set(err, r, "exec: \"%s\": stat %s: %s", name, name, errno_text(-r));
 		if (r < 0)
@@ -73,7 +80,7 @@ int lookpath(const char *name, char *const *env, char *ret, size_t size, struct 
 		int n = len ? snprintf(ret, size, "%.*s/%s", (int)len, path, name)
 			    : snprintf(ret, size, "./%s", name);
 
-		if (n > 0 && (size_t)n < size && check_executable(ret, &stat_errno) == 0)
+		if (n > 0 && (size_t)n < size && check(ctx, ret, &stat_errno) == 0)
 			return 0;
 		path += len;
 		path += *path == ':';

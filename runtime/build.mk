@@ -46,6 +46,7 @@ runtime_SRC := \
 	runtime/plan_shares.c \
 	runtime/plan_size.c \
 	runtime/proc.c \
+	runtime/program.c \
 	runtime/relay.c \
 	runtime/signame.c \
 	runtime/state.c \

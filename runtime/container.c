@@ -13,6 +13,7 @@
 #include "runtime/launch_params.h"
 #include "runtime/mountpoints.h"
 #include "runtime/plan.h"
+#include "runtime/program.h"
 #include "runtime/state.h"
 #include "runtime/stdio.h"
 #include "runtime/store.h"
@@ -153,6 +154,8 @@ static int start_vmm(const struct container_request *request, struct container *
 	r = hooks_create(&c->spec->hooks, c->state, err);
 	if (r == 0)
 		r = container_net_attach(&c->net, c->state, !request->start, c->launch.sync, err);
+	if (r == 0 && c->state->net_waits)
+		r = program_check(c->spec, c->state->bundle, plan->rootfs, err);
 	if (r == 0 && c->state->net_waits)
 		r = state_save(c->state, c->dir->fd, err);
 	if (r < 0)

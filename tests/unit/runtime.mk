@@ -9,3 +9,5 @@ test_text_SRC := tests/unit/test_text.c
 test_timeline_SRC := tests/unit/test_timeline.c
 unit_TESTS += test_signame
 test_signame_SRC := tests/unit/test_signame.c
+unit_TESTS += test_program
+test_program_SRC := tests/unit/test_program.c

@@ -4,7 +4,7 @@
 
 #include "agent/cgroup.h"
 #include "agent/flush.h"
-#include "agent/lookpath.h"
+#include "base/lookpath.h"
 #include "agent/mount_options.h"
 #include "agent/namespaces.h"
 #include "agent/passwd.h"
