@@ -4,7 +4,7 @@
  * virtio-pci function, for unit tests and fuzzers.
  *
  * The fake host keeps KVM's promises: a write that an ioeventfd matches signals it
- * and does not reach the device; signals on a connected line become messages, those
+ * and does not reach the device; accesses to mapped pages reach the memory behind them; signals on a connected line become messages, those
  * on an unconnected one stay where they are.
  */
 #ifndef VRUN_TESTS_UNIT_PCI_DRIVER_H
@@ -15,7 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { FAKE_IOEVENTFDS = 64, FAKE_GSIS = 128 };
+enum { FAKE_IOEVENTFDS = 64, FAKE_GSIS = 128, FAKE_SLOTS = 16 };
 
 struct fake_host {
 	struct {
@@ -30,8 +30,15 @@ struct fake_host {
 		int fd; /* -1: not connected */
 	} gsis[FAKE_GSIS];
 	unsigned n_gsis;
+	struct {
+		uint64_t gpa, size; /* 0: not there */
+		uint8_t *hva;
+		bool writable;
+	} slots[FAKE_SLOTS];
+	unsigned n_slots;
 	unsigned connects, disconnects;
-	int ioeventfd_result, connect_result; /* what to fail with */
+	unsigned exits; /* accesses that no slot and no ioeventfd took */
+	int ioeventfd_result, connect_result, map_result; /* what to fail with */
 };
 
 extern const struct pci_host_ops fake_host_ops;

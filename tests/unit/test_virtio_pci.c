@@ -102,7 +102,8 @@ static const struct vdev_ops ops = {
 
 /* --- Fixtures --- */
 
-static int set_up(void **state)
+/* Most drivers find pages mapped, as KVM has it. */
+static int set_up_with(const struct vdev_ops *dev_ops, int map_result)
 {
 	const struct pci_root_config config = { .host_ops = &fake_host_ops,
 						.host = &host,
@@ -112,11 +113,11 @@ static int set_up(void **state)
 	/* NOTIFICATION_DATA and RING_RESET are the transport's to offer, and it doesn't. */
 	const uint64_t features = OFFERED | 1ULL << 38 | 1ULL << 40;
 
-	(void)state;
 	memset(&dev, 0, sizeof(dev));
 	memset(&host, 0, sizeof(host));
+	host.map_result = map_result;
 	assert_int_equal(loop_new(&loop), 0);
-	assert_int_equal(vdev_init(&dev.vdev, &ops, loop, "test0", features, N_QUEUES, 64, CONFIG_LEN), 0);
+	assert_int_equal(vdev_init(&dev.vdev, dev_ops, loop, "test0", features, N_QUEUES, 64, CONFIG_LEN), 0);
 	for (int i = 0; i < CONFIG_LEN; i++)
 		dev.vdev.config[i] = (uint8_t)(0xa0 + i);
 	ring_mem_init(&mem);
@@ -125,6 +126,28 @@ static int set_up(void **state)
 	assert_int_equal(virtio_pci_new(loop, root, &mem.mem, &dev.vdev, &vp, NULL), 0);
 	pci_driver_probe(&drv, &host, root, ECAM, 1);
 	return 0;
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	return set_up_with(&ops, 0);
+}
+
+static int set_up_unmapped(void **state)
+{
+	(void)state;
+	return set_up_with(&ops, -ENOMEM);
+}
+
+static int set_up_shared_call(void **state)
+{
+	static struct vdev_ops shared;
+
+	(void)state;
+	shared = ops;
+	shared.shared_call = true;
+	return set_up_with(&shared, 0);
 }
 
 static int tear_down(void **state)
@@ -433,6 +456,81 @@ static void addresses_take_whole_and_half_writes_only(void **state)
 	assert_true(get(VIRTIO_PCI_COMMON_Q_DESCLO, 8) == 0x955667788);
 }
 
+/* --- Pages that the guest reaches without exits --- */
+
+static void registers_are_read_without_exits_and_addresses_written(void **state)
+{
+	uint64_t exits;
+
+	(void)state;
+	go_live();
+	exits = host.exits;
+	assert_int_equal(pci_driver_status(&drv), LIVE);
+	assert_int_equal(get(VIRTIO_PCI_COMMON_NUMQ, 2), N_QUEUES);
+	assert_int_equal(pci_driver_read(&drv, drv.device, 1), 0xa0);
+	assert_int_equal(pci_driver_read(&drv, drv.table + PCI_MSIX_ENTRY_DATA, 4), 0x4000);
+	put64(VIRTIO_PCI_COMMON_Q_DESCLO, 0x123000);
+	assert_int_equal(host.exits, exits);
+	put(VIRTIO_PCI_COMMON_Q_SELECT, 0, 2);
+	assert_int_equal(host.exits, exits + 1);
+}
+
+static void without_mappings_everything_exits_and_works(void **state)
+{
+	uint64_t exits;
+
+	(void)state;
+	go_live();
+	exits = host.exits;
+	assert_int_equal(get(VIRTIO_PCI_COMMON_NUMQ, 2), N_QUEUES);
+	put64(VIRTIO_PCI_COMMON_Q_DESCLO, 0x123000);
+	assert_int_equal(host.exits, exits + 3);
+	assert_true(dev.vdev.vqs[0].desc_gpa == 0x100000);
+	assert_true(dev.vdev.vqs[1].used_gpa == 0x112000);
+}
+
+static void addresses_written_after_enabling_change_nothing(void **state)
+{
+	(void)state;
+	set_vectors();
+	agree();
+	set_queue(0, 64, 0x100000);
+	put64(VIRTIO_PCI_COMMON_Q_DESCLO, 0x666000);
+	set_queue(1, 16, 0x110000);
+	put64(VIRTIO_PCI_COMMON_Q_USEDLO, 0x666000);
+	pci_driver_set_status(&drv, VIRTIO_CONFIG_S_DRIVER_OK);
+	loop_turn(loop);
+	assert_true(dev.vdev.vqs[0].desc_gpa == 0x100000);
+	assert_true(dev.vdev.vqs[1].used_gpa == 0x112000);
+	/* And is not what is read once a register was written. */
+	assert_true(get(VIRTIO_PCI_COMMON_Q_USEDLO, 8) == 0x112000);
+	put(VIRTIO_PCI_COMMON_Q_SELECT, 0, 2);
+	assert_true(get(VIRTIO_PCI_COMMON_Q_DESCLO, 8) == 0x100000);
+}
+
+static void mappings_follow_the_bar(void **state)
+{
+	uint64_t old = drv.common, moved = 0xd0000000 - 0xc0000000;
+	unsigned exits;
+
+	(void)state;
+	go_live();
+	pci_driver_write(&drv, drv.config + PCI_BASE_ADDRESS_0, 0xd0000000, 4);
+	exits = host.exits;
+	assert_int_equal(pci_driver_read(&drv, old + moved + VIRTIO_PCI_COMMON_NUMQ, 2), N_QUEUES);
+	assert_int_equal(host.exits, exits);
+	assert_int_equal(pci_driver_read(&drv, old + VIRTIO_PCI_COMMON_NUMQ, 2), 0xffff);
+	assert_int_equal(host.exits, exits + 1);
+	/* Where the host has no room for them they are reached by exits. */
+	host.map_result = -EEXIST;
+	pci_driver_write(&drv, drv.config + PCI_BASE_ADDRESS_0, 0xe0000000, 4);
+	exits = host.exits;
+	moved = 0xe0000000 - 0xc0000000;
+	assert_int_equal(pci_driver_read(&drv, old + moved + VIRTIO_PCI_COMMON_NUMQ, 2), N_QUEUES);
+	assert_int_equal(host.exits, exits + 1);
+	loop_turn(loop);
+}
+
 /* --- Kicks --- */
 
 static void kick(unsigned q)
@@ -627,6 +725,26 @@ static void lines_may_share_a_vector(void **state)
 	assert_true(pci_driver_pending(&drv, 0));
 	pci_driver_mask(&drv, 0, false);
 	assert_int_equal(fake_host_messages(&host, MESSAGE(0)), 1);
+}
+
+static void queues_of_a_device_that_says_so_share_a_vector(void **state)
+{
+	(void)state;
+	assert_int_equal(drv.n_vectors, 2);
+	pci_driver_msix(&drv, true, false);
+	pci_driver_set_entry(&drv, 1, MESSAGE(1));
+	pci_driver_mask(&drv, 1, false);
+	for (unsigned q = 0; q < N_QUEUES; q++) {
+		put(VIRTIO_PCI_COMMON_Q_SELECT, q, 2);
+		put(VIRTIO_PCI_COMMON_Q_MSIX, 1, 2);
+		assert_int_equal(get(VIRTIO_PCI_COMMON_Q_MSIX, 2), 1);
+		signal_call(q);
+		assert_int_equal(fake_host_messages(&host, MESSAGE(1)), 1);
+	}
+	put(VIRTIO_PCI_COMMON_MSIX, 2, 2);
+	assert_int_equal(get(VIRTIO_PCI_COMMON_MSIX, 2), NO_VECTOR);
+	pci_driver_set_entry(&drv, 2, MESSAGE(2));
+	assert_int_equal(pci_driver_read(&drv, drv.table + 2 * 16, 4), 0);
 }
 
 static void a_line_without_vector_is_silent(void **state)
@@ -1063,7 +1181,8 @@ static void it_may_be_freed_after_the_root(void **state)
 	vp = NULL;
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST_WITH(name, with) cmocka_unit_test_setup_teardown(name, with, tear_down)
+#define TEST(name) TEST_WITH(name, set_up)
 
 int main(void)
 {
@@ -1080,7 +1199,11 @@ int main(void)
 		TEST(queues_left_out_stay_disabled),
 		TEST(enabled_queues_are_fixed),
 		TEST(bad_queues_need_a_reset),
-		TEST(addresses_take_whole_and_half_writes_only),
+		TEST_WITH(addresses_take_whole_and_half_writes_only, set_up_unmapped),
+		TEST(registers_are_read_without_exits_and_addresses_written),
+		TEST_WITH(without_mappings_everything_exits_and_works, set_up_unmapped),
+		TEST(addresses_written_after_enabling_change_nothing),
+		TEST(mappings_follow_the_bar),
 		TEST(kicks_arrive_by_ioeventfd),
 		TEST(kicks_arrive_without_ioeventfds),
 		TEST(ioeventfds_follow_the_bar),
@@ -1093,6 +1216,7 @@ int main(void)
 		TEST(a_message_changed_while_live_is_followed),
 		TEST(a_live_message_that_can_not_be_routed_is_not_sent),
 		TEST(lines_may_share_a_vector),
+		TEST_WITH(queues_of_a_device_that_says_so_share_a_vector, set_up_shared_call),
 		TEST(a_line_without_vector_is_silent),
 		TEST(a_host_that_can_not_route_keeps_the_signal),
 		TEST(without_msix_calls_show_in_isr),

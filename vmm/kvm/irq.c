@@ -147,4 +147,5 @@ const struct pci_host_ops kvm_pci_host_ops = {
 	.ioeventfd = host_ioeventfd,
 	.msi_connect = host_msi_connect,
 	.msi_disconnect = host_msi_disconnect,
+	.map = kvm_vm_map,
 };

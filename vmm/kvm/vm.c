@@ -17,22 +17,47 @@
 
 #define HUGE_PAGE (2ULL << 20)
 
-static int add_slot(struct kvm_vm *vm, uint64_t gpa, uint64_t size, void *hva, uint32_t flags,
-		    struct err *err)
+/* A `size` of 0 takes the slot away. */
+static int set_slot(struct kvm_vm *vm, unsigned slot, uint64_t gpa, uint64_t size, void *hva, uint32_t flags)
 {
 	const struct kvm_userspace_memory_region region = {
-		.slot = vm->n_slots,
+		.slot = slot,
 		.flags = flags,
 		.guest_phys_addr = gpa,
 		.memory_size = size,
 		.userspace_addr = (uintptr_t)hva,
 	};
 
-	if (ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &region) < 0)
-		return err_set_errno(err, -errno, "KVM: memory of %llu MiB at %#llx",
+	return ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &region) < 0 ? -errno : 0;
+}
+
+static int add_slot(struct kvm_vm *vm, uint64_t gpa, uint64_t size, void *hva, uint32_t flags,
+		    struct err *err)
+{
+	int r = set_slot(vm, vm->n_slots, gpa, size, hva, flags);
+
+	if (r < 0)
+		return err_set_errno(err, r, "KVM: memory of %llu MiB at %#llx",
 				     (unsigned long long)(size >> 20), (unsigned long long)gpa);
 	vm->n_slots++;
 	return 0;
+}
+
+int kvm_vm_map(void *host, int *slot, uint64_t gpa, uint64_t size, void *hva, bool writable)
+{
+	struct kvm_vm *vm = host;
+	int r;
+
+	/* KVM moves no slot whose flags or memory could differ: away, and anew. */
+	if (*slot >= 0)
+		(void)set_slot(vm, (unsigned)*slot, 0, 0, NULL, 0);
+	if (gpa == 0)
+		return 0;
+	r = set_slot(vm, *slot >= 0 ? (unsigned)*slot : vm->n_slots, gpa, size, hva,
+		     writable ? 0 : KVM_MEM_READONLY);
+	if (r == 0 && *slot < 0)
+		*slot = (int)vm->n_slots++;
+	return r;
 }
 
 /*

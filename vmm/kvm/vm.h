@@ -9,6 +9,7 @@
 #include "vmm/guest_mem.h"
 
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 struct err;
@@ -44,6 +45,9 @@ void kvm_vm_done(struct kvm_vm *vm);
 
 /* Map `size` bytes at `hva` for the guest to read without exits; writes exit as MMIO. */
 int kvm_vm_map_readonly(struct kvm_vm *vm, uint64_t gpa, uint64_t size, void *hva, struct err *err);
+
+/* See struct pci_host_ops. */
+int kvm_vm_map(void *host, int *slot, uint64_t gpa, uint64_t size, void *hva, bool writable);
 
 /* ioeventfd, irqfd and MSI routes; `host` is the struct kvm_vm. */
 extern const struct pci_host_ops kvm_pci_host_ops;

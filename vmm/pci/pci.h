@@ -37,6 +37,11 @@ struct pci_host_ops {
 	int (*msi_connect)(void *host, int *gsi, uint64_t address, uint32_t data, int fd);
 	/* Signalling `fd` goes nowhere (masked); the GSI stays reserved. */
 	int (*msi_disconnect)(void *host, int gsi, int fd);
+	/*
+	 * Optional. Have the guest find our `hva` at `gpa` (whole pages), so that reads don't exit, nor writes when
+	 * `writable`. `*slot` is -1 at first, then kept by the caller; another `gpa` moves it, 0 takes it away.
+	 */
+	int (*map)(void *host, int *slot, uint64_t gpa, uint64_t size, void *hva, bool writable);
 };
 
 struct pci_bar {

@@ -77,7 +77,7 @@ static void add_msix(struct virtio_pci *vp)
 {
 	uint8_t body[PCI_CAP_MSIX_SIZEOF - 2];
 
-	put_le16(body, (uint16_t)(vp->msix.n - 1));
+	put_le16(body, (uint16_t)(vp->msix.n_vectors - 1));
 	put_le32(body + PCI_MSIX_TABLE - 2, VP_MSIX_TABLE | VP_BAR);
 	put_le32(body + PCI_MSIX_PBA - 2, VP_MSIX_PBA | VP_BAR);
 	vp->msix_cap = pci_device_add_capability(&vp->pci, PCI_CAP_ID_MSIX, body, sizeof(body));
@@ -118,7 +118,9 @@ static int make_descriptors(struct virtio_pci *vp, const struct guest_mem *mem)
 
 	for (unsigned q = 0; q < VDEV_QUEUES_MAX; q++)
 		vp->kick_fds[q] = -EBADF;
-	r = msix_init(&vp->msix, vp->host_ops, vp->host, vp->n_vqs + 1);
+	/* One vector for the queues and one for the configuration is the least that drivers take. */
+	r = msix_init(&vp->msix, vp->host_ops, vp->host, vp->n_vqs + 1,
+		      vp->vdev->ops->shared_call ? 2 : vp->n_vqs + 1);
 	if (r < 0)
 		return r;
 	for (unsigned q = 0; q < vp->n_vqs; q++) {
@@ -156,6 +158,10 @@ int virtio_pci_new(struct loop *loop, struct pci_root *root, const struct guest_
 	vp->vdev = vdev;
 	vp->n_vqs = vdev->n_vqs;
 	vp->offered = vdev->features & ~NOT_OFFERED;
+	vp->register_slot = vp->address_slot = vp->table_slot = -1;
+	vp->page = msix_pages(VP_REGISTERS_END);
+	if (!vp->page)
+		return err_set(err, -ENOMEM, "out of memory");
 	r = make_descriptors(vp, mem);
 	if (r < 0)
 		return err_set_errno(err, r, "%s: can't make eventfds", vdev->tag);
@@ -166,6 +172,8 @@ int virtio_pci_new(struct loop *loop, struct pci_root *root, const struct guest_
 	r = add_function(vp, err);
 	if (r < 0)
 		return r;
+	/* Where it is now is most likely where it stays; before the vCPUs run this costs least. */
+	vp_map_pages(vp, vp->pci.bars[VP_BAR].gpa);
 	vdev->host_ops = &vp_vdev_host_ops;
 	vdev->host = vp;
 	*ret = TAKE_PTR(vp);
@@ -187,5 +195,6 @@ void virtio_pci_free(struct virtio_pci *vp)
 		vp->vdev->vqs[q].kick_fd = vp->vdev->vqs[q].call_fd = -1;
 		close_fd(vp->kick_fds[q]);
 	}
+	free(vp->page);
 	free(vp);
 }

@@ -59,6 +59,7 @@ static void write_registers(struct virtio_pci *vp, uint64_t offset, const void *
 	if (within(offset, len, VP_NOTIFY, VP_PAGE))
 		write_notify(vp, offset - VP_NOTIFY, len);
 	else if (within(offset, len, VP_COMMON, VP_COMMON_SIZE))
+		/* Those of the addresses only while they aren't mapped. */
 		vp_common_write(vp, (unsigned)offset - VP_COMMON, data, len);
 	else if (within(offset, len, VP_DEVICE, VP_DEVICE_MAX))
 		write_device(vp, offset - VP_DEVICE, data, len);
@@ -70,7 +71,7 @@ static void write_registers(struct virtio_pci *vp, uint64_t offset, const void *
 static void peek_registers(const struct virtio_pci *vp, uint64_t offset, void *data, unsigned len)
 {
 	memset(data, 0, len);
-	if (within(offset, len, 0, VP_PAGE))
+	if (within(offset, len, 0, VP_REGISTERS_END))
 		memcpy(data, vp->page + offset, len);
 	else if (within(offset, len, VP_MSIX_TABLE, VP_PAGE))
 		msix_read_table(&vp->msix, offset - VP_MSIX_TABLE, data, len);
@@ -154,11 +155,37 @@ static void config_written(void *dev, unsigned offset, unsigned len)
 	vp_refresh_window(vp);
 }
 
+/* What can't be mapped exits. */
+void vp_map_pages(struct virtio_pci *vp, uint64_t gpa)
+{
+	const struct {
+		int *slot;
+		uint64_t offset, size;
+		void *hva;
+		bool writable;
+	} areas[] = {
+		{ &vp->register_slot, 0, VP_ADDRESSES, vp->page, false },
+		{ &vp->address_slot, VP_ADDRESSES, VP_PAGE, vp->page + VP_ADDRESSES, true },
+		{ &vp->table_slot, VP_MSIX_TABLE, VP_PAGE, vp->msix.table, false },
+	};
+
+	if (!vp->host_ops->map || vp->mapped_gpa == gpa)
+		return;
+	vp->mapped_gpa = gpa;
+	for (unsigned i = 0; i < sizeof(areas) / sizeof(areas[0]); i++)
+		if (vp->host_ops->map(vp->host, areas[i].slot, gpa ? gpa + areas[i].offset : 0, areas[i].size,
+				      areas[i].hva, areas[i].writable) < 0)
+			LOG_RATELIMITED(LOG_LEVEL_DEBUG, "%s: registers can't be mapped", vp->vdev->tag);
+}
+
 static void bar_moved(void *dev, unsigned bar, uint64_t old_gpa, uint64_t new_gpa, bool on)
 {
 	struct virtio_pci *vp = dev;
 
-	(void)bar, (void)old_gpa, (void)new_gpa, (void)on;
+	(void)bar, (void)old_gpa;
+	/* While decoding is off nobody looks: sizing, and then decoding at the same place, moves nothing. */
+	if (on)
+		vp_map_pages(vp, new_gpa);
 	/* Until then, kicks at the new address come through write_notify(). */
 	if (vp->status & VIRTIO_CONFIG_S_DRIVER_OK)
 		vp_request(vp, VP_WORK_REMAP);

@@ -16,6 +16,7 @@
 
 #define REG(field) offsetof(struct virtio_pci_common_cfg, field)
 _Static_assert(sizeof(struct virtio_pci_common_cfg) == VP_COMMON_SIZE, "common configuration's layout");
+_Static_assert(VP_COMMON + REG(queue_desc_lo) == VP_ADDRESSES, "the addresses begin a page");
 
 void vp_common_reset(struct virtio_pci *vp)
 {
@@ -136,6 +137,19 @@ static void set_address(uint64_t *address, unsigned byte, const void *data, unsi
 		*address = (*address & 0xffffffffULL) | (uint64_t)get_le32(data) << 32;
 }
 
+/* What the guest wrote without an exit, or would have: copied once, checked when the device starts. */
+static void take_addresses(struct virtio_pci *vp)
+{
+	const uint8_t *p = vp->page + VP_COMMON;
+	struct vp_queue *queue = queue_to_set(vp);
+
+	if (!queue)
+		return;
+	queue->desc = get_le64(p + REG(queue_desc_lo));
+	queue->driver = get_le64(p + REG(queue_avail_lo));
+	queue->device = get_le64(p + REG(queue_used_lo));
+}
+
 static void write_queue_address(struct virtio_pci *vp, unsigned offset, const void *data, unsigned len)
 {
 	struct vp_queue *queue = queue_to_set(vp);
@@ -206,6 +220,7 @@ void vp_common_write(struct virtio_pci *vp, unsigned offset, const void *data, u
 	/* Until a reset is complete the driver has nothing to say (§4.1.4.3.2: it polls the status). */
 	if (vp->work & VP_WORK_RESET)
 		return;
+	take_addresses(vp);
 	if (offset >= REG(queue_desc_lo))
 		write_queue_address(vp, offset, data, len);
 	else if (len == 1)

@@ -10,7 +10,9 @@
 #include <assert.h>
 #include <linux/pci_regs.h>
 #include <poll.h>
+#include <string.h>
 #include <sys/eventfd.h>
+#include <unistd.h>
 
 struct msix_line {
 	int fd;
@@ -21,12 +23,25 @@ struct msix_line {
 	uint32_t data;
 };
 
-int msix_init(struct msix *msix, const struct pci_host_ops *host_ops, void *host, unsigned n)
+void *msix_pages(size_t size)
 {
-	assert(n <= MSIX_VECTORS_MAX);
-	*msix = (struct msix){ .host_ops = host_ops, .host = host };
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	void *pages;
+
+	size = (size + page - 1) & ~(page - 1);
+	pages = aligned_alloc(page, size);
+	if (pages)
+		memset(pages, 0, size);
+	return pages;
+}
+
+int msix_init(struct msix *msix, const struct pci_host_ops *host_ops, void *host, unsigned n,
+	      unsigned n_vectors)
+{
+	assert(n_vectors <= MSIX_VECTORS_MAX);
+	*msix = (struct msix){ .host_ops = host_ops, .host = host, .n_vectors = n_vectors };
 	msix->lines = calloc(n, sizeof(*msix->lines));
-	msix->table = calloc(n, MSIX_ENTRY_SIZE);
+	msix->table = msix_pages((size_t)n_vectors * MSIX_ENTRY_SIZE);
 	if (!msix->lines || !msix->table) {
 		msix_done(msix);
 		return -ENOMEM;
@@ -41,10 +56,11 @@ int msix_init(struct msix *msix, const struct pci_host_ops *host_ops, void *host
 			return r;
 		}
 		msix->lines[i] = (struct msix_line){ .fd = fd, .gsi = -1, .vector = MSIX_NO_VECTOR };
-		put_le32(msix->table + (size_t)i * MSIX_ENTRY_SIZE + PCI_MSIX_ENTRY_VECTOR_CTRL,
-			 PCI_MSIX_ENTRY_CTRL_MASKBIT);
 		msix->n++;
 	}
+	for (unsigned i = 0; i < n_vectors; i++)
+		put_le32(msix->table + (size_t)i * MSIX_ENTRY_SIZE + PCI_MSIX_ENTRY_VECTOR_CTRL,
+			 PCI_MSIX_ENTRY_CTRL_MASKBIT);
 	return 0;
 }
 
@@ -105,7 +121,7 @@ static const uint8_t *entry(const struct msix *msix, uint16_t vector)
 
 static bool can_send(const struct msix *msix, const struct msix_line *line)
 {
-	return msix->enabled && !msix->masked && line->vector < msix->n &&
+	return msix->enabled && !msix->masked && line->vector < msix->n_vectors &&
 	       !(get_le32(entry(msix, line->vector) + PCI_MSIX_ENTRY_VECTOR_CTRL) &
 		 PCI_MSIX_ENTRY_CTRL_MASKBIT);
 }
@@ -165,7 +181,7 @@ void msix_set_vector(struct msix *msix, unsigned i, uint16_t vector)
 	/* Signals that no vector was there for are nobody's. */
 	if (line->vector == MSIX_NO_VECTOR)
 		drain_fd(line->fd);
-	line->vector = vector < msix->n ? vector : MSIX_NO_VECTOR;
+	line->vector = vector < msix->n_vectors ? vector : MSIX_NO_VECTOR;
 	update_line(msix, line);
 }
 
@@ -188,7 +204,7 @@ void msix_set_control(struct msix *msix, uint16_t control)
 void msix_write_table(struct msix *msix, uint64_t offset, const void *data, unsigned len)
 {
 	/* Double words and quad words only, aligned (§6.8.2). */
-	if ((len != 4 && len != 8) || offset % len || offset + len > (uint64_t)msix->n * MSIX_ENTRY_SIZE)
+	if ((len != 4 && len != 8) || offset % len || offset + len > (uint64_t)msix->n_vectors * MSIX_ENTRY_SIZE)
 		return;
 	for (unsigned i = 0; i < len; i += 4) {
 		uint32_t value = get_le32((const uint8_t *)data + i);
@@ -211,7 +227,7 @@ void msix_write_table(struct msix *msix, uint64_t offset, const void *data, unsi
 
 void msix_read_table(const struct msix *msix, uint64_t offset, void *data, unsigned len)
 {
-	if (offset + len <= (uint64_t)msix->n * MSIX_ENTRY_SIZE)
+	if (offset + len <= (uint64_t)msix->n_vectors * MSIX_ENTRY_SIZE)
 		memcpy(data, msix->table + offset, len);
 }
 
@@ -226,7 +242,7 @@ static bool is_pending(const struct msix_line *line)
 void msix_read_pba(const struct msix *msix, uint64_t offset, void *data, unsigned len)
 {
 	uint8_t bits[MSIX_VECTORS_MAX / 8];
-	size_t size = (msix->n + 63) / 64 * MSIX_PBA_WORD;
+	size_t size = (msix->n_vectors + 63) / 64 * MSIX_PBA_WORD;
 
 	if (offset + len > size)
 		return;
@@ -234,7 +250,7 @@ void msix_read_pba(const struct msix *msix, uint64_t offset, void *data, unsigne
 	for (unsigned i = 0; i < msix->n; i++) {
 		const struct msix_line *line = &msix->lines[i];
 
-		if (line->vector < msix->n && is_pending(line))
+		if (line->vector < msix->n_vectors && is_pending(line))
 			bits[line->vector / 8] |= (uint8_t)(1U << line->vector % 8);
 	}
 	memcpy(data, bits + offset, len);

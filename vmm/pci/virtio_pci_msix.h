@@ -15,6 +15,7 @@
 #define VRUN_VMM_PCI_VIRTIO_PCI_MSIX_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct msix_line;
@@ -31,13 +32,17 @@ struct msix {
 	const struct pci_host_ops *host_ops;
 	void *host;
 	bool enabled, masked; /* message control */
-	unsigned n; /* lines, and as many vectors */
+	unsigned n, n_vectors; /* lines, and vectors that they share */
 	struct msix_line *lines;
-	uint8_t *table; /* n entries as the guest sees them */
+	uint8_t *table; /* n_vectors entries as the guest sees them, in whole pages of their own */
 };
 
+/* Zeroed memory in pages of its own, so that the guest may see it; `size` is rounded up. For free(). */
+void *msix_pages(size_t size);
+
 /* `n` lines without a vector, all vectors masked. -errno leaves nothing behind. */
-int msix_init(struct msix *msix, const struct pci_host_ops *host_ops, void *host, unsigned n);
+int msix_init(struct msix *msix, const struct pci_host_ops *host_ops, void *host, unsigned n,
+	      unsigned n_vectors);
 /* Disconnects all. */
 void msix_done(struct msix *msix);
 

@@ -2,8 +2,11 @@
 /*
  * virtio_pci_priv: what the transport's files share. Private to vmm/pci/.
  *
- * The BAR has a page for each kind of thing, so that those whose reads do
- * nothing could be mapped into the guest as configuration space is.
+ * The BAR has a page for each kind of thing, so that the guest reads those whose reads do nothing
+ * without an exit (struct pci_host_ops, map), and writes what needs no action.
+ *
+ * The common configuration straddles two pages: its last part, the addresses of the selected queue, is
+ * 24 bytes of plain memory, which are taken at the next write to a register before it.
  */
 #ifndef VRUN_VMM_PCI_VIRTIO_PCI_PRIV_H
 #define VRUN_VMM_PCI_VIRTIO_PCI_PRIV_H
@@ -21,14 +24,16 @@ struct loop_source;
 enum {
 	VP_BAR = 0,
 	VP_PAGE = 0x1000,
-	VP_COMMON = 0x0000, /* the register page: common and device configuration */
+	VP_DEVICE = 0x0000,
+	VP_COMMON = 0x0fe0, /* 32 bytes, then queue_desc */
 	VP_COMMON_SIZE = 56, /* up to queue_device: what follows needs features that aren't offered */
-	VP_DEVICE = 0x0400,
-	VP_DEVICE_MAX = VP_PAGE - VP_DEVICE,
-	VP_MSIX_TABLE = 0x1000,
-	VP_ISR = 0x2000,
-	VP_MSIX_PBA = 0x3000,
-	VP_NOTIFY = 0x4000,
+	VP_DEVICE_MAX = VP_COMMON - VP_DEVICE,
+	VP_ADDRESSES = 0x1000,
+	VP_REGISTERS_END = 0x2000, /* of device and common configuration: two pages */
+	VP_MSIX_TABLE = 0x2000,
+	VP_ISR = 0x3000,
+	VP_MSIX_PBA = 0x4000,
+	VP_NOTIFY = 0x5000,
 	VP_NOTIFY_MULTIPLIER = 4, /* an address, and so an ioeventfd, for each queue */
 	VP_BAR_SIZE = 0x8000,
 
@@ -71,6 +76,8 @@ struct virtio_pci {
 	unsigned work; /* enum vp_work */
 	bool closing;
 	struct msix msix; /* line q: queue q; line n_vqs: configuration change */
+	int register_slot, address_slot, table_slot; /* what the guest reaches without exits; -1: exits */
+	uint64_t mapped_gpa; /* the BAR's, 0: nothing is mapped */
 	unsigned msix_cap, window_cap; /* offsets in configuration space */
 
 	/* Common configuration (virtio 1.2 §4.1.4.3) */
@@ -80,7 +87,7 @@ struct virtio_pci {
 	uint16_t queue_select;
 	struct vp_queue queues[VDEV_QUEUES_MAX];
 
-	uint8_t page[VP_PAGE]; /* the register page as the guest reads it */
+	uint8_t *page; /* device and common configuration as the guest reads it: VP_REGISTERS_END bytes, aligned */
 	size_t written_start, written_end; /* device configuration bytes for the device to take */
 
 	/* Loop's thread only. */
@@ -101,6 +108,8 @@ void vp_common_write(struct virtio_pci *vp, unsigned offset, const void *data, u
 extern const struct pci_device_ops vp_pci_ops;
 /* After every change of what a read of the BAR gives. */
 void vp_refresh_window(struct virtio_pci *vp);
+/* Where the BAR is: let the guest reach what it may without exits. */
+void vp_map_pages(struct virtio_pci *vp, uint64_t gpa);
 
 /* --- virtio_pci_device.c; the loop's thread, no lock held --- */
 

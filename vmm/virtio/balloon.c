@@ -169,6 +169,7 @@ static const struct vdev_ops ops = {
 	.start = start,
 	.stop = stop,
 	.kick = kick,
+	.shared_call = true,
 	.config_written = config_written,
 	.free = balloon_free,
 };

@@ -180,6 +180,7 @@ static const struct vdev_ops ops = {
 	.start = start,
 	.stop = stop,
 	.kick = kick,
+	.shared_call = true,
 	.free = console_free,
 };
 

@@ -46,6 +46,8 @@ struct vdev_ops {
 	 */
 	void (*kick)(struct vdev *dev, unsigned q);
 	bool own_kicks;
+	/* One interrupt for all queues does: few of them are ever busy at once, and each is work at the start. */
+	bool shared_call;
 
 	/* The driver wrote config bytes; NULL: read-only. Bounds are checked by the caller. */
 	void (*config_written)(struct vdev *dev, size_t offset, size_t len);

@@ -310,6 +310,7 @@ static const struct vdev_ops vsock_ops = {
 	.start = vsock_start,
 	.stop = vsock_stop,
 	.kick = vsock_kick,
+	.shared_call = true,
 	.free = vsock_free,
 };
 

@@ -85,6 +85,7 @@ static const struct vdev_ops fs_ops = {
 	.stop = fs_stop,
 	.kick = fs_kick,
 	.own_kicks = true,
+	.shared_call = true,
 	.free = fs_free,
 };
 
