@@ -221,19 +221,49 @@ bool qemu_connects(const struct vdev *dev)
 	return dev->ops->type == VIRTIO_ID_NET;
 }
 
-/* Slot 0 is the host bridge. */
-static int add_device(struct qemu_command *command, const struct vm_spec *spec, const struct vdev *dev,
-		      size_t index, const struct qemu_fds *fds, struct err *err)
+/* With message-signalled interrupts the line does not matter. */
+static bool uses_line(const struct vm_spec *spec, const struct vdev *dev)
 {
-	unsigned slot = (unsigned)index + 1;
+	return dev->ops->type == VIRTIO_ID_BALLOON || (dev->ops->type == VIRTIO_ID_NET && !is_kvm(spec));
+}
+
+/*
+ * The tuned kernel, without ACPI, believes the interrupt line that qboot writes into a device's
+ * configuration space. qboot takes the slots for a turn further than q35 wires them, so that
+ * only in even slots is it the line that the device is on; above 24 q35 wires them otherwise
+ * (ICH9's D25IR to D31IR). Slot 0 is the host bridge, 31 is ICH9.
+ */
+enum { SLOT_MAX = 29, LINE_SLOT_MAX = 24 };
+
+/* `used` has a bit for each slot that is taken. 0: none is left. */
+static unsigned take_slot(uint32_t *used, bool line)
+{
+	unsigned slot = line ? 2 : 1;
+
+	while (*used & (1U << slot))
+		slot += 2;
+	if (slot > (line ? LINE_SLOT_MAX : SLOT_MAX))
+		return 0;
+	*used |= 1U << slot;
+	return slot;
+}
+
+static int add_device(struct qemu_command *command, const struct vm_spec *spec, const struct vdev *dev,
+		      size_t index, unsigned slot, const struct qemu_fds *fds, struct err *err)
+{
 	char id[32];
 
+	if (slot == 0)
+		return err_set(err, -E2BIG,
+			       "%s: QEMU has no slot left for it; the QEMU engine takes at most 11 network "
+			       "interfaces",
+			       dev->tag);
 	if (qemu_has_own(dev)) {
 		/* There is no balloon over vhost-user. What the guest reports QEMU takes out of the memfd. */
 		if (dev->ops->type == VIRTIO_ID_BALLOON) {
 			addf(command, "-device");
-			addf(command, "virtio-balloon-pci,addr=%02x.0,disable-legacy=on,free-page-reporting=on",
-			     slot);
+			addf(command,
+			     "virtio-balloon-pci,addr=%02x.0,disable-legacy=on,free-page-reporting=on", slot);
 		}
 		return 0;
 	}
@@ -275,6 +305,7 @@ int qemu_command_build(struct qemu_command *command, const char *path, const str
 	};
 	_cleanup_free_ char *id = NULL;
 	unsigned tsc_khz = 0;
+	uint32_t slots = 0;
 	int r;
 
 	id = escape(spec->id, strlen(spec->id));
@@ -291,10 +322,11 @@ int qemu_command_build(struct qemu_command *command, const char *path, const str
 	add_machine(command, spec);
 	r = add_kernel(command, spec, tsc_khz, err);
 	for (size_t i = 0; i < n_devices && r >= 0; i++)
-		r = add_device(command, spec, devices[i], i, fds, err);
+		r = add_device(command, spec, devices[i], i, take_slot(&slots, uses_line(spec, devices[i])),
+			       fds, err);
 	if (r < 0)
 		return r;
-	add_consoles(command, fds, (unsigned)n_devices + 1);
+	add_consoles(command, fds, take_slot(&slots, false));
 	return command->failed ? err_set(err, -ENOMEM, "out of memory") : 0;
 }
 
