@@ -225,7 +225,7 @@ static int take_taps(const struct json *node, struct vm_net *net, struct err *er
 
 static int parse_net(const struct json *node, struct vm_net *net, struct err *err)
 {
-	static const char *const keys[] = { "name", "mac", "mtu", "taps", "inProcess" };
+	static const char *const keys[] = { "name", "mac", "mtu", "taps", "stream", "inProcess" };
 	uint64_t mtu = VM_NET_MTU_DEFAULT;
 	int r;
 
@@ -236,6 +236,7 @@ static int parse_net(const struct json *node, struct vm_net *net, struct err *er
 	    (r = take_string(node, "name", &net->name, err)) < 0 || (r = take_mac(node, net->mac, err)) < 0 ||
 	    (r = take_u64(node, "mtu", UINT_MAX, &mtu, err)) < 0 ||
 	    (r = take_taps(json_get(node, "taps"), net, err)) < 0 ||
+	    (r = take_bool(node, "stream", &net->stream, err)) < 0 ||
 	    (r = take_bool(node, "inProcess", &net->in_process, err)) < 0)
 		return r;
 	net->mtu = (unsigned)mtu;
@@ -349,6 +350,7 @@ static void put_nets(struct json_out *out, const struct vm_spec *spec)
 		for (unsigned k = 0; k < net->n_pairs && k < VM_NET_PAIRS_MAX; k++)
 			json_out_i64(out, net->tap_fds[k]);
 		json_out_array_end(out);
+		json_put_bool(out, "stream", net->stream);
 		json_put_bool(out, "inProcess", net->in_process);
 		json_out_object_end(out);
 	}
@@ -474,6 +476,8 @@ static int check_net(const struct vm_spec *spec, size_t i, struct err *err)
 	if (net->n_pairs < 1 || net->n_pairs > VM_NET_PAIRS_MAX)
 		return err_set(err, -EINVAL, "nets[%zu].taps: must be 1 to %d descriptors", i,
 			       VM_NET_PAIRS_MAX);
+	if (net->stream && net->n_pairs != 1)
+		return err_set(err, -EINVAL, "nets[%zu].taps: a stream is one descriptor", i);
 	for (unsigned k = 0; k < net->n_pairs; k++) {
 		if (net->tap_fds[k] <= STDERR_FILENO)
 			return err_set(err, -EINVAL, "nets[%zu].taps[%u]: must be above %d", i, k,

@@ -38,7 +38,7 @@ enum {
 	VM_MAC_LEN = 6,
 };
 
-/* A network interface of the guest, backed by a tap of the host. */
+/* A network interface of the guest, backed by a tap of the host, or by a socket. */
 struct vm_net {
 	char *name; /* unique, for messages and statistics: the interface's name */
 	uint8_t mac[VM_MAC_LEN];
@@ -51,6 +51,7 @@ struct vm_net {
 	 */
 	int tap_fds[VM_NET_PAIRS_MAX];
 	unsigned n_pairs;
+	bool stream; /* the one descriptor is a connected stream socket (virtio/net_stream.h), as of passt */
 	bool in_process; /* don't let the host's kernel serve it (vhost-net) */
 };
 #define VM_MEMORY_MIN (64ULL << 20)

@@ -181,6 +181,7 @@ static int make_net(struct vmm *vmm, const struct vm_net *net, struct err *err)
 		.tag = net->name,
 		.mtu = (uint16_t)net->mtu,
 		.n_pairs = net->n_pairs,
+		.stream = net->stream,
 		/* Not with vhost-user, whose front-end changes a running queue's call descriptor. */
 		.vhost = vmm->spec->engine == VM_ENGINE_KVM && !net->in_process,
 	};

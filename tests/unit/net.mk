@@ -1,6 +1,7 @@
-unit_TESTS += test_net test_net_vhost test_net_control test_qemu_net
+unit_TESTS += test_net test_net_stream test_net_vhost test_net_control test_qemu_net
 net_guest_SRC := tests/unit/net_guest.c tests/unit/ring_driver.c
 test_net_SRC := tests/unit/test_net.c $(net_guest_SRC)
+test_net_stream_SRC := tests/unit/test_net_stream.c $(net_guest_SRC)
 test_qemu_net_SRC := tests/unit/test_qemu_net.c
 test_net_vhost_SRC := tests/unit/test_net_vhost.c $(net_guest_SRC)
 test_net_control_SRC := tests/unit/test_net_control.c $(net_guest_SRC)

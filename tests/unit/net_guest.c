@@ -104,36 +104,51 @@ static void open_host_socket(void)
 	assert_int_equal(bind(net.sock, (struct sockaddr *)&addr, sizeof(addr)), 0);
 }
 
-static void make(unsigned pairs, uint16_t size, uint64_t features, bool vhost)
+enum backing { TAP, TAP_VHOST, STREAM };
+
+static void make(unsigned pairs, uint16_t size, uint64_t features, enum backing backing)
 {
 	struct vnet_config config = { .tag = "net0",
 				      .mac = { 2, 0, 0x5e, 0x10, 0, 1 },
 				      .mtu = 1500,
 				      .n_pairs = pairs,
-				      .vhost = vhost };
+				      .vhost = backing == TAP_VHOST,
+				      .stream = backing == STREAM };
 	struct err err = ERR_INIT;
+	int ends[2];
 
 	memset(&net, 0, sizeof(net));
 	net.n_pairs = pairs;
 	strcpy(net.name, "tap0");
-	for (unsigned i = 0; i < pairs; i++)
+	if (backing == STREAM) {
+		assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+		config.take_tap_fds[0] = ends[0];
+		net.sock = ends[1];
+	}
+	for (unsigned i = 0; i < pairs && backing != STREAM; i++)
 		config.take_tap_fds[i] =
 			net_open_tap(net.name, IFF_TAP | IFF_VNET_HDR | (pairs > 1 ? IFF_MULTI_QUEUE : 0));
 	assert_int_equal(loop_new(&net.loop), 0);
 	if (virtio_net_new(net.loop, &config, &net.dev, &err) < 0)
 		fail_msg("%s", err.text);
-	open_host_socket();
+	if (backing != STREAM)
+		open_host_socket();
 	ring_host_init(&net.host, net.dev, REGION, size, features);
 }
 
 void net_make(unsigned pairs, uint16_t size, uint64_t features)
 {
-	make(pairs, size, features, false);
+	make(pairs, size, features, TAP);
 }
 
 void net_make_vhost(unsigned pairs, uint16_t size, uint64_t features)
 {
-	make(pairs, size, features, true);
+	make(pairs, size, features, TAP_VHOST);
+}
+
+void net_make_stream(uint16_t size, uint64_t features)
+{
+	make(1, size, features, STREAM);
 }
 
 void net_start(void)

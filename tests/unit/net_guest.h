@@ -30,7 +30,7 @@ struct net_guest {
 	struct ring_host host;
 	char name[16];
 	int ifindex;
-	int sock; /* the host's */
+	int sock; /* the host's: a packet socket, or the stream's other end */
 	unsigned n_pairs;
 };
 
@@ -48,6 +48,8 @@ void net_delete(const char *name);
 void net_make(unsigned pairs, uint16_t size, uint64_t features);
 /* The same; with vhost-net where there is one. */
 void net_make_vhost(unsigned pairs, uint16_t size, uint64_t features);
+/* Over a stream socket, whose other end is net.sock, blocking. */
+void net_make_stream(uint16_t size, uint64_t features);
 void net_start(void);
 void net_done(void);
 /* Let the loop handle what is there. */

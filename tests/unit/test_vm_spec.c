@@ -293,6 +293,8 @@ static void nets_out_of_range_are_refused(void **state)
 	expect_refused(NETS("{\"name\":\"a\",\"mac\":\"" MAC "\",\"taps\":[3],\"mtu\":65536}"),
 		       "nets[0].mtu: must be 68 to 65535");
 	expect_refused(NETS("{\"name\":\"a\",\"mac\":\"" MAC "\"}"), "nets[0].taps: must be 1 to 8");
+	expect_refused(NETS("{\"name\":\"a\",\"mac\":\"" MAC "\",\"taps\":[3,4],\"stream\":true}"),
+		       "nets[0].taps: a stream is one descriptor");
 	expect_refused(NETS(NET("a", MAC, "")), "nets[0].taps: must be 1 to 8");
 	expect_refused(NETS(NET("a", MAC, "3,4,5,6,7,8,9,10,11")), "nets[0].taps: at most 8");
 	expect_refused(NETS(NET("a", MAC, "3,2")), "nets[0].taps[1]: must be above 2");

@@ -19,3 +19,4 @@ vmm_virtio_SRC += \
 	vmm/virtio/fs/server.c \
 	vmm/virtio/fs/slots.c
 vmm_virtio_SRC += vmm/virtio/net.c vmm/virtio/net_control.c vmm/virtio/net_data.c vmm/virtio/net_tap.c vmm/virtio/net_vhost.c
+vmm_virtio_SRC += vmm/virtio/net_stream.c

@@ -39,6 +39,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "vmm/virtio/net_internal.h"
+#include "vmm/virtio/net_stream.h"
 #include "vmm/virtio/net_tap.h"
 #include "vmm/virtio/net_vhost.h"
 
@@ -78,6 +79,8 @@ void vnet_lost_tap(struct virtio_net *net)
 	if (net->gone)
 		return;
 	net->gone = true;
+	if (net->pairs[0].stream)
+		log_warn("%s: the other end of the network is gone", net->dev.tag);
 	put_le16(&config_space(net)->status, 0);
 	if (net->dev.host_ops && net->dev.host_ops->config_changed)
 		net->dev.host_ops->config_changed(net->dev.host, &net->dev);
@@ -101,7 +104,7 @@ int vnet_set_pairs(struct virtio_net *net, unsigned n)
 
 int vnet_set_offloads(struct virtio_net *net, uint64_t features)
 {
-	int r = net_tap_set_offloads(net->pairs[0].tap, features);
+	int r = net->pairs[0].stream ? 0 : net_tap_set_offloads(net->pairs[0].tap, features);
 
 	if (r == 0)
 		net->offloads = features & VNET_GUEST_OFFLOADS;
@@ -155,7 +158,13 @@ static void on_tap(void *ctx, int fd, uint32_t events)
 	struct vnet_pair *pair = ctx;
 
 	(void)fd;
-	(void)events; /* an error shows when reading */
+	/* Of a stream only. Its end, or an error of a tap, shows when it is used. */
+	if ((events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) && pair->tx_full) {
+		pair->tx_full = false;
+		vnet_transmit(pair);
+	}
+	if (!vnet_live(pair->net))
+		return;
 	pair->tap_ready = true;
 	/* A frame waits for buffers: then the kick is what counts. */
 	if (pair->rx.frame == 0)
@@ -208,7 +217,7 @@ static void stop(struct vdev *dev)
 
 		loop_remove(TAKE_PTR(pair->watch));
 		vnet_rx_stop(pair);
-		pair->tap_ready = pair->rx_more = pair->tx_more = false;
+		pair->tap_ready = pair->rx_more = pair->tx_more = pair->tx_full = false;
 	}
 }
 
@@ -304,7 +313,8 @@ static int watch_taps(struct virtio_net *net)
 
 		if (!net->dev.vqs[2 * i].enabled)
 			continue;
-		r = loop_add_fd(net->dev.loop, pair->tap, EPOLLIN | EPOLLET, on_tap, pair, &pair->watch);
+		r = loop_add_fd(net->dev.loop, pair->tap, EPOLLIN | EPOLLET | (pair->stream ? EPOLLOUT : 0),
+				on_tap, pair, &pair->watch);
 		if (r < 0)
 			return r;
 	}
@@ -334,6 +344,7 @@ static void net_free(struct vdev *dev)
 	struct virtio_net *net = from_vdev(dev);
 
 	for (unsigned i = 0; i < net->n_pairs; i++) {
+		net_stream_free(net->pairs[i].stream);
 		close_fd(net->pairs[i].vhost);
 		close_fd(net->pairs[i].tap);
 	}
@@ -399,7 +410,11 @@ static int check_config(const struct vnet_config *config, struct err *err)
 		return err_set(err, -EINVAL, "an MTU of %u is below %d", config->mtu, VNET_MTU_MIN);
 	if (config->mac[0] & 1)
 		return err_set(err, -EINVAL, "a group's MAC address");
-	return net_tap_prepare(config->take_tap_fds, config->n_pairs, VNET_HDR_LEN, err);
+	if (!config->stream)
+		return net_tap_prepare(config->take_tap_fds, config->n_pairs, VNET_HDR_LEN, err);
+	if (config->n_pairs != 1)
+		return err_set(err, -EINVAL, "a stream has one queue pair");
+	return 0;
 }
 
 static void fill_config(struct virtio_net *net, const struct vnet_config *config)
@@ -421,7 +436,9 @@ static int make(struct loop *loop, const struct vnet_config *config, struct virt
 	r = check_config(config, err);
 	if (r < 0)
 		return r;
-	features = plain_features | net_tap_features(config->take_tap_fds[0]);
+	features = plain_features;
+	if (!config->stream)
+		features |= net_tap_features(config->take_tap_fds[0]);
 	if (config->n_pairs > 1)
 		features |= VNET_BIT(VIRTIO_NET_F_MQ);
 	net = calloc(1, sizeof(*net) + config->n_pairs * sizeof(net->pairs[0]));
@@ -434,6 +451,13 @@ static int make(struct loop *loop, const struct vnet_config *config, struct virt
 		return err_set_errno(err, r, "can't make the device");
 	}
 	fill_config(net, config);
+	if (config->stream)
+		r = net_stream_new(config->take_tap_fds[0], &net->pairs[0].stream, err);
+	if (r < 0) {
+		vdev_done(&net->dev);
+		free(net);
+		return r;
+	}
 	*ret = net;
 	return 0;
 }
@@ -460,7 +484,7 @@ int virtio_net_new(struct loop *loop, const struct vnet_config *config, struct v
 		pair->vhost = -EBADF;
 	}
 	net->err_fd = net->counters_fd = -EBADF;
-	if (config->vhost)
+	if (config->vhost && !config->stream)
 		open_vhost(net);
 	*ret = &net->dev;
 	return 0;

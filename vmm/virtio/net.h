@@ -7,6 +7,9 @@
  * offloads pass through to the host's kernel, which checks each header. Mergeable
  * receive buffers, several queue pairs, a control queue.
  *
+ * Instead of a tap there may be a stream socket (net_stream.h), for user-mode networking by passt:
+ * one pair, no offloads.
+ *
  * Where it is asked for and the host has /dev/vhost-net, the host's kernel does all
  * that, and only the control queue is served here.
  *
@@ -36,6 +39,7 @@ struct vnet_config {
 	 */
 	int take_tap_fds[VNET_PAIRS_MAX];
 	unsigned n_pairs;
+	bool stream; /* the one descriptor is a connected stream socket (net_stream.h) */
 	/*
 	 * Use vhost-net when it can be opened. The device's host must keep each queue's kick and call
 	 * descriptors as they are while the device runs, as virtio-pci does and vhost-user doesn't.

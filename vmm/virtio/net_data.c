@@ -5,6 +5,7 @@
 #include "vmm/virtio/net_internal.h"
 
 #include "base/endian.h"
+#include "vmm/virtio/net_stream.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -124,6 +125,18 @@ static void place_frame(struct vnet_pair *pair, struct virtqueue *vq)
 	rx->frame = 0;
 }
 
+static ssize_t read_tap(const struct vnet_pair *pair, const struct iovec *iov, unsigned n_iov)
+{
+	ssize_t n;
+
+	if (pair->stream)
+		return net_stream_read(pair->stream, iov, n_iov);
+	do
+		n = readv(pair->tap, iov, (int)n_iov);
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : n;
+}
+
 /* 1: there is a frame, in rx->frame; 0: none; negative: lost. */
 static int read_frame(struct vnet_pair *pair)
 {
@@ -134,16 +147,14 @@ static int read_frame(struct vnet_pair *pair)
 	ssize_t n;
 
 	iov[rx->n_iov] = (struct iovec){ .iov_base = rx->tail, .iov_len = sizeof(rx->tail) };
-	do
-		n = readv(pair->tap, iov, (int)rx->n_iov + 1);
-	while (n < 0 && errno == EINTR);
+	n = read_tap(pair, iov, rx->n_iov + 1);
 	if (n < 0) {
-		if (errno == EAGAIN)
+		if (n == -EAGAIN)
 			return 0;
-		if (errno == EBADFD)
+		if (n == -EBADFD)
 			vnet_lost_tap(net);
 		/* The memory behind the buffers is gone; the frame with it. */
-		if (errno != EFAULT)
+		if (n != -EFAULT)
 			return 0;
 		net->stats.rx_dropped++;
 		return -EFAULT;
@@ -229,6 +240,19 @@ void vnet_rx_stop(struct vnet_pair *pair)
 
 /* --- From the guest to the tap --- */
 
+static ssize_t write_tap(const struct vnet_pair *pair, const struct iovec *iov, unsigned n_iov)
+{
+	ssize_t n;
+
+	if (pair->stream)
+		return net_stream_write(pair->stream, iov, n_iov);
+	/* A detached queue of the tap still sends: what is left in a pair that is not used any more goes out. */
+	do
+		n = writev(pair->tap, iov, (int)n_iov);
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : n;
+}
+
 /* False: dropped. */
 static bool write_frame(struct vnet_pair *pair, const struct vq_chain *chain)
 {
@@ -237,22 +261,28 @@ static bool write_frame(struct vnet_pair *pair, const struct vq_chain *chain)
 
 	if (net->gone || chain->readable_len > VNET_FRAME_MAX)
 		return false;
-	/* A detached queue of the tap still sends: what is left in a pair that is not used any more goes out. */
-	do
-		n = writev(pair->tap, chain->readable, (int)chain->n_readable);
-	while (n < 0 && errno == EINTR);
-	if (n < 0 && errno == EBADFD)
+	n = write_tap(pair, chain->readable, chain->n_readable);
+	if (n == -EBADFD)
 		vnet_lost_tap(net);
 	return n >= 0;
 }
 
-/* As receive_frame(), without -ENOBUFS. */
+/* A stream has no queue that drops: what it has no room for yet stays in the driver's. */
+static bool is_full(struct vnet_pair *pair)
+{
+	pair->tx_full = pair->stream && net_stream_flush(pair->stream) == -EAGAIN;
+	return pair->tx_full;
+}
+
+/* As receive_frame(); -ENOBUFS: the stream's turn. */
 static int transmit_frame(struct vnet_pair *pair, struct virtqueue *vq, size_t *bytes)
 {
 	struct virtio_net *net = pair->net;
 	struct vq_chain *chain = &net->chain;
 	int r;
 
+	if (is_full(pair))
+		return -ENOBUFS;
 	r = virtqueue_pop(vq, chain);
 	if (r < 0)
 		vdev_fail(&net->dev, vq->broken_why);
@@ -286,10 +316,10 @@ void vnet_transmit(struct vnet_pair *pair)
 	virtqueue_kicks_off(vq);
 	for (unsigned i = 0; i < FRAMES_PER_TURN && bytes < BYTES_PER_TURN && r == 1; i++)
 		r = transmit_frame(pair, vq, &bytes);
-	if (r < 0)
+	if (r < 0 && r != -ENOBUFS)
 		return;
 	virtqueue_call(vq);
-	pair->tx_more = r == 1 || virtqueue_kicks_on(vq);
+	pair->tx_more = r == 1 || (r == 0 && virtqueue_kicks_on(vq));
 	if (pair->tx_more)
 		vnet_schedule(net);
 }

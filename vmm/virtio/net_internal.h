@@ -14,6 +14,8 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
+struct net_stream;
+
 #define VNET_BIT(n) (1ULL << (n))
 
 /* What the driver takes (VIRTIO_NET_CTRL_GUEST_OFFLOADS, §5.1.6.5.6). */
@@ -67,6 +69,8 @@ struct vnet_pair {
 	bool tap_ready; /* there may be frames to read; the tap tells once until it is read empty */
 	bool rx_more, tx_more; /* work for the next turn */
 	struct loop_source *watch; /* of the tap, edge-triggered */
+	struct net_stream *stream; /* `tap` is its socket; NULL: it is a tap */
+	bool tx_full; /* the stream takes no frame now, and tells when it does */
 	int vhost; /* -EBADF: served here */
 	bool vhost_runs;
 	struct vnet_rx rx;
