@@ -162,6 +162,8 @@ static int set_up(struct child *c, struct err *err)
 	if (root < 0)
 		return root;
 	r = mounts_apply(root, spec, err);
+	if (r == 0 && c->args->resolv_conf)
+		r = mounts_resolv_conf(root, spec, c->args->resolv_conf, err);
 	if (r == 0)
 		r = devices_make(root, spec, spec->linux_.namespaces[OCI_NS_USER].wanted, err);
 	if (r == 0 && c->args->process->terminal)

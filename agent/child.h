@@ -54,6 +54,7 @@ struct child_args {
 	int sync; /* the report socket, blocking */
 	int stdio[3]; /* -EBADF: /dev/null; unused with a terminal */
 	uint16_t rows, cols;
+	const char *resolv_conf; /* init: the file for a container that mounts none; NULL: none */
 	const uint8_t *seccomp; /* sock_filter[] */
 	size_t seccomp_len;
 	uint32_t seccomp_flags;

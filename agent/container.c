@@ -9,12 +9,14 @@
 #include "agent/net.h"
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "base/fd.h"
 #include "oci/guest_net.h"
 #include "oci/spec.h"
 
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/syscall.h>
 
 #include <linux/sched.h>
@@ -150,6 +152,22 @@ static int set_up_network(const struct container *c, pid_t pid, struct err *err)
 	return net_apply(c->network, ns, err);
 }
 
+/* In the agent's own /run, from where the child binds it. */
+static int write_resolv_conf(const struct container *c, const char **ret, struct err *err)
+{
+	static const char path[] = "/run/vrun/resolv.conf";
+	int r;
+
+	*ret = NULL;
+	if (!c->network || !c->network->resolv_conf)
+		return 0;
+	r = file_write_atomic(AT_FDCWD, path, c->network->resolv_conf, strlen(c->network->resolv_conf), 0644);
+	if (r < 0)
+		return err_set_errno(err, r, "%s", path);
+	*ret = path;
+	return 0;
+}
+
 static int clone_init(struct container *c, struct child_args *args, pid_t *ret_pid, int *ret_pidfd,
 		      struct err *err)
 {
@@ -160,6 +178,9 @@ static int clone_init(struct container *c, struct child_args *args, pid_t *ret_p
 	pid_t pid = -1;
 
 	args->wait_prepared = maps || c->network;
+	r = write_resolv_conf(c, &args->resolv_conf, err);
+	if (r < 0)
+		return r;
 	r = namespaces_enter(&saved, l, err);
 	if (r == 0) {
 		pid = clone_into(namespaces_clone_flags(l), c->cgroup, &pidfd);

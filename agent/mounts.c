@@ -193,3 +193,21 @@ int mounts_apply(int root, const struct oci_spec *spec, struct err *err)
 	}
 	return 0;
 }
+
+int mounts_resolv_conf(int root, const struct oci_spec *spec, const char *source, struct err *err)
+{
+	static const char destination[] = "/etc/resolv.conf";
+	const struct oci_mount m = {
+		.destination = (char *)(uintptr_t)destination,
+		.source = (char *)(uintptr_t)source,
+		.type = (char *)(uintptr_t) "bind",
+	};
+	struct err why = ERR_INIT;
+	int r;
+
+	for (size_t i = 0; i < spec->n_mounts; i++)
+		if (!strcmp(spec->mounts[i].destination, destination))
+			return 0;
+	r = mount_one(root, &m, &why);
+	return r < 0 && r != -EROFS ? err_set(err, r, "%s: %s", destination, why.text) : 0;
+}

@@ -11,4 +11,10 @@ struct oci_spec;
 
 int mounts_apply(int root, const struct oci_spec *spec, struct err *err);
 
+/*
+ * Bind the file `source` to /etc/resolv.conf, unless config.json mounts something there, or the root is read-only
+ * and has no such file.
+ */
+int mounts_resolv_conf(int root, const struct oci_spec *spec, const char *source, struct err *err);
+
 #endif

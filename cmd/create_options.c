@@ -12,6 +12,22 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Given more than once they are one list. */
+static int apply_publish(const struct create_options *options, struct config *config, struct err *err)
+{
+	_cleanup_free_ char *list = NULL;
+
+	for (size_t i = 0; i < options->publish.n; i++) {
+		char *more;
+
+		if (asprintf(&more, "%s%s%s", list ? list : "", list ? "," : "", options->publish.v[i]) < 0)
+			return err_set(err, -ENOMEM, "out of memory");
+		free(list);
+		list = more;
+	}
+	return list ? config_set(config, CONFIG_PUBLISH, list, CONFIG_OPTION, err) : 0;
+}
+
 static int apply_settings(const struct create_options *options, struct config *config, struct err *err)
 {
 	const struct {
@@ -20,7 +36,7 @@ static int apply_settings(const struct create_options *options, struct config *c
 	} settings[] = {
 		{ CONFIG_ENGINE, options->engine }, { CONFIG_KERNEL, options->kernel },
 		{ CONFIG_INITRD, options->initrd }, { CONFIG_MEMORY, options->memory },
-		{ CONFIG_CPUS, options->cpus },
+		{ CONFIG_CPUS, options->cpus },	    { CONFIG_NET, options->net },
 	};
 	int r;
 
@@ -31,7 +47,7 @@ static int apply_settings(const struct create_options *options, struct config *c
 		if (r < 0)
 			return err_wrap(err, r, "option");
 	}
-	return 0;
+	return apply_publish(options, config, err);
 }
 
 /* vrun-vmm opens it, from another directory. */

@@ -17,7 +17,8 @@ struct create_options {
 	const char *bundle, *console_socket, *pid_file;
 	bool no_pivot, no_new_keyring; /* accepted: the guest's root is its own anyway */
 	struct opt_count preserve_fds;
-	const char *engine, *kernel, *initrd, *memory, *cpus, *console_log;
+	const char *engine, *kernel, *initrd, *memory, *cpus, *console_log, *net;
+	struct opt_list publish;
 };
 
 #define CREATE_OPTIONS(type, field)                                                                              \
@@ -32,8 +33,9 @@ struct create_options {
 		{ "pid-file", 0,                                                                                 \
 		  OPT_STRING, offsetof(type, field.pid_file),                                                    \
 		  "FILE",     "write the container's pid there" },                                               \
-		{ "engine", 0, OPT_STRING, offsetof(type, field.engine), "auto|kvm|qemu",                      \
-		  "who runs the VM (auto)" },                                                                    \
+		{ "engine",	   0,                                                                            \
+		  OPT_STRING,	   offsetof(type, field.engine),                                                 \
+		  "auto|kvm|qemu", "who runs the VM (auto)" },                                                   \
 		{ "kernel", 0, OPT_STRING, offsetof(type, field.kernel), "FILE", "guest kernel" },               \
 		{ "initrd",   0,                                                                                 \
 		  OPT_STRING, offsetof(type, field.initrd),                                                      \
@@ -42,6 +44,15 @@ struct create_options {
 		  OPT_STRING, offsetof(type, field.memory),                                                      \
 		  "SIZE",     "the VM's memory, such as 512M or 2G" },                                           \
 		{ "cpus", 0, OPT_STRING, offsetof(type, field.cpus), "N", "the VM's CPUs" },                     \
+		{ "net",      0,                                                                                 \
+		  OPT_STRING, offsetof(type, field.net),                                                         \
+		  "NAME",     "namespace, passt or none (namespace)" },                                          \
+		{ "publish",                                                                                     \
+		  'p',                                                                                           \
+		  OPT_LIST,                                                                                      \
+		  offsetof(type, field.publish),                                                                 \
+		  "PORTS",                                                                                       \
+		  "with --net passt: [ADDRESS:]PORT:PORT[/tcp|/udp], the host's and the container's" },          \
 		{ "console-log", 0,                                                                              \
 		  OPT_STRING,	 offsetof(type, field.console_log),                                              \
 		  "FILE",	 "append the guest's console to FILE" },                                         \

@@ -362,6 +362,7 @@ static const struct spec_field net_fields[] = {
 	SPEC_FIELD_AUX("routes", guest_net, routes, n_routes, array, .schema = &route_schema),
 	SPEC_FIELD_AUX("rules", guest_net, rules, n_rules, array, .schema = &rule_schema),
 	SPEC_FIELD_AUX("neighbours", guest_net, neighs, n_neighs, array, .schema = &neigh_schema),
+	SPEC_FIELD("resolvConf", guest_net, resolv_conf, string),
 	{ 0 },
 };
 

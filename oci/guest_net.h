@@ -72,6 +72,7 @@ struct guest_net {
 	size_t n_rules;
 	struct guest_neigh *neighs;
 	size_t n_neighs;
+	char *resolv_conf; /* for a container that has no mount at /etc/resolv.conf; NULL: none */
 };
 
 void guest_net_done(struct guest_net *net);

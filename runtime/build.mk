@@ -39,9 +39,13 @@ runtime_SRC := \
 	runtime/net_tap.c \
 	runtime/net_wire.c \
 	runtime/netlink.c \
+	runtime/passt.c \
+	runtime/passt_child.c \
+	runtime/passt_ports.c \
 	runtime/plan.c \
 	runtime/plan_check.c \
 	runtime/plan_mounts.c \
+	runtime/plan_net.c \
 	runtime/plan_overlay.c \
 	runtime/plan_shares.c \
 	runtime/plan_size.c \

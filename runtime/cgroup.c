@@ -333,6 +333,11 @@ int cgroup_enter(struct cgroup *cgroup, const struct oci_spec *spec, int dirfd, 
 	return r;
 }
 
+int cgroup_join(const struct cgroup *cgroup, pid_t pid, struct err *err)
+{
+	return join_dirs(cgroup, pid, err);
+}
+
 int cgroup_remove(const struct cgroup *cgroup, struct err *err)
 {
 	int r = 0;

@@ -68,6 +68,9 @@ int cgroup_load(int dirfd, struct cgroup **ret, struct err *err);
 /* Make it, set all limits but the quota, and move `pid` there. Saves it in `dirfd` on the way. */
 int cgroup_enter(struct cgroup *cgroup, const struct oci_spec *spec, int dirfd, pid_t pid, struct err *err);
 
+/* Put another process into it, once it has been entered. */
+int cgroup_join(const struct cgroup *cgroup, pid_t pid, struct err *err);
+
 /* Set `parts` of the limits, at first or anew. */
 int cgroup_apply(const struct cgroup *cgroup, const struct oci_resources *resources, enum cgroup_parts parts,
 		 struct err *err);

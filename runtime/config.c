@@ -22,6 +22,8 @@ static const char *const key_names[CONFIG_KEYS] = {
 	[CONFIG_KERNEL_PARAMS] = "kernel_params",
 	[CONFIG_BOOT_TIMEOUT] = "boot_timeout",
 	[CONFIG_CACHE] = "cache",
+	[CONFIG_NET] = "net",
+	[CONFIG_PUBLISH] = "publish",
 	[CONFIG_QEMU_PATH] = "qemu.path",
 	[CONFIG_QEMU_ACCEL] = "qemu.accel",
 	[CONFIG_ANNOTATIONS] = "annotations",
@@ -29,6 +31,7 @@ static const char *const key_names[CONFIG_KEYS] = {
 
 static const char *const engine_names[] = { "auto", "kvm", "qemu", NULL };
 static const char *const cache_names[] = { "auto", "none", "always", NULL };
+static const char *const net_names[] = { "namespace", "none", "passt", NULL };
 static const char *const accel_names[] = { "tcg", "kvm", NULL };
 static const char *const annotation_names[] = { "safe", "none", "all", NULL };
 
@@ -51,6 +54,7 @@ void config_done(struct config *config)
 	free(config->kernel);
 	free(config->initrd);
 	free(config->kernel_params);
+	free(config->publish);
 	free(config->qemu_path);
 	free(config->qemu_accel);
 	*config = (struct config){ 0 };
@@ -183,6 +187,13 @@ static int set_value(struct config *config, enum config_key key, const char *val
 		if (r == 0)
 			config->cache = (enum vm_share_cache)word;
 		return r;
+	case CONFIG_NET:
+		r = set_word(net_names, value, &word, err);
+		if (r == 0)
+			config->net = (enum config_net)word;
+		return r;
+	case CONFIG_PUBLISH:
+		return set_string(value, false, &config->publish, err);
 	case CONFIG_ANNOTATIONS:
 		r = set_word(annotation_names, value, &word, err);
 		if (r == 0)

@@ -16,6 +16,9 @@
  *   kernel_params added to the guest kernel's command line
  *   boot_timeout  seconds until the guest's agent must have answered
  *   cache         what the guest may keep of shared files: auto, none, always
+ *   net           namespace: what is in the container's network namespace; none: only loopback;
+ *                 passt: user-mode networking (passt.h), from the file only for who has no namespace
+ *   publish       with net = passt, the ports that the host hands on (passt.h)
  *   qemu.path     the emulator of the QEMU engine
  *   qemu.accel    tcg or kvm
  *   annotations   which annotations may set the above: none, safe or all
@@ -51,6 +54,8 @@ enum config_key {
 	CONFIG_KERNEL_PARAMS,
 	CONFIG_BOOT_TIMEOUT,
 	CONFIG_CACHE,
+	CONFIG_NET,
+	CONFIG_PUBLISH,
 	CONFIG_QEMU_PATH,
 	CONFIG_QEMU_ACCEL,
 	CONFIG_ANNOTATIONS,
@@ -58,6 +63,7 @@ enum config_key {
 };
 
 enum config_engine { CONFIG_ENGINE_AUTO, CONFIG_ENGINE_KVM, CONFIG_ENGINE_QEMU };
+enum config_net { CONFIG_NET_NAMESPACE, CONFIG_NET_NONE, CONFIG_NET_PASST };
 enum config_annotations { CONFIG_ANNOTATIONS_SAFE, CONFIG_ANNOTATIONS_NONE, CONFIG_ANNOTATIONS_ALL };
 
 struct config {
@@ -68,6 +74,8 @@ struct config {
 	char *kernel_params;
 	unsigned boot_timeout; /* seconds */
 	enum vm_share_cache cache;
+	enum config_net net;
+	char *publish; /* NULL: none */
 	char *qemu_path, *qemu_accel;
 	enum config_annotations annotations;
 	enum config_source source[CONFIG_KEYS]; /* who set each key */

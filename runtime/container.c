@@ -136,7 +136,7 @@ static int start_vmm(const struct container_request *request, struct container *
 {
 	int r;
 
-	r = container_net_open(&c->net, c->spec, c->state, err);
+	r = container_net_open(&c->net, plan->net, c->spec, c->state, err);
 	if (r == 0)
 		r = launch_spawn(request->id, c->net.ns, &c->launch, err);
 	if (r < 0)
@@ -154,6 +154,9 @@ static int start_vmm(const struct container_request *request, struct container *
 	r = hooks_create(&c->spec->hooks, c->state, err);
 	if (r == 0)
 		r = container_net_attach(&c->net, c->state, !request->start, c->launch.sync, err);
+	if (r == 0)
+		r = container_net_attach_passt(&c->net, request->config->publish, c->cgroup, c->launch.sync,
+					       err);
 	if (r == 0 && c->state->net_waits)
 		r = program_check(c->spec, c->state->bundle, plan->rootfs, err);
 	if (r == 0 && c->state->net_waits)

@@ -9,6 +9,7 @@
 #include "runtime/lookup.h"
 #include "runtime/net.h"
 #include "runtime/net_wire.h"
+#include "runtime/passt.h"
 #include "runtime/state.h"
 
 #include <fcntl.h>
@@ -28,16 +29,17 @@ static int note(struct state *state, const char *path)
 	return r == 0 && path ? oci_string_set(&state->net_path, path) : r;
 }
 
-int container_net_open(struct container_net *net, const struct oci_spec *spec, struct state *state,
-		       struct err *err)
+int container_net_open(struct container_net *net, enum config_net kind, const struct oci_spec *spec,
+		       struct state *state, struct err *err)
 {
 	const struct oci_namespace *ns = &spec->linux_.namespaces[OCI_NS_NETWORK];
 	const char *path = ns->path && *ns->path ? ns->path : NULL;
-	int r;
+	int r = 0;
 
-	if (!ns->wanted)
-		return 0;
-	r = note(state, path);
+	net->kind = kind;
+	/* Without a note nothing is captured later, nor looked for. */
+	if (kind == CONFIG_NET_NAMESPACE)
+		r = note(state, path);
 	if (r < 0)
 		return err_set_errno(err, r, "the container's state");
 	if (path) {
@@ -109,7 +111,7 @@ int container_net_attach(struct container_net *net, struct state *state, bool ma
 {
 	int r;
 
-	if (net->ns < 0)
+	if (net->kind != CONFIG_NET_NAMESPACE)
 		return 0;
 	r = capture_and_send(net->ns, state, send_on_sync, &sync, &net->capture, err);
 	if (r < 0)
@@ -118,8 +120,31 @@ int container_net_attach(struct container_net *net, struct state *state, bool ma
 	return 0;
 }
 
+int container_net_attach_passt(struct container_net *net, const char *publish, const struct cgroup *cgroup,
+			       int sync, struct err *err)
+{
+	/* Nothing was captured: nobody is the owner. */
+	const struct net_owner nobody = { .id = { 0 } };
+	_cleanup_free_ char *text = NULL;
+	struct message msg;
+	int r;
+
+	if (net->kind != CONFIG_NET_PASST)
+		return 0;
+	r = passt_start(publish, cgroup, &net->passt, err);
+	if (r < 0)
+		return r;
+	r = net_wire_message(passt_device(net->passt), &nobody, &msg, &text);
+	if (r < 0)
+		return err_set_errno(err, r, "handing a network interface to vrun-vmm");
+	msg.flag = true;
+	return send_on_sync(&sync, &msg, err);
+}
+
 const struct guest_net *container_net_config(const struct container_net *net)
 {
+	if (net->passt)
+		return passt_config(net->passt);
 	return net->capture ? net_capture_config(net->capture) : NULL;
 }
 
@@ -132,6 +157,7 @@ void container_net_keep(struct container_net *net)
 void container_net_done(struct container_net *net)
 {
 	net_capture_free(TAKE_PTR(net->capture));
+	passt_free(TAKE_PTR(net->passt));
 	net->ns = close_fd(net->ns);
 }
 

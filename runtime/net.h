@@ -74,6 +74,7 @@ struct net_tap {
 	uint32_t mtu;
 	int fds[NET_QUEUES_MAX]; /* the tap's, one per pair of queues; take them by TAKE_FD() */
 	unsigned n_fds;
+	bool stream; /* no tap, but passt.h's socket */
 };
 
 struct net_capture;

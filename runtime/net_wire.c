@@ -74,6 +74,7 @@ int net_wire_message(const struct net_tap *tap, const struct net_owner *owner, s
 	json_put_string(out, "mac", mac);
 	json_put_u64(out, "mtu", tap->mtu);
 	json_put_string(out, "owner", id);
+	json_put_bool(out, "stream", tap->stream);
 	json_out_object_end(out);
 	r = json_out_finish(out, ret_text, &len);
 	json_out_free(out);
@@ -120,6 +121,10 @@ static int read_fields(const struct json *root, struct vm_net *net, struct net_o
 	if (r < 0)
 		return r;
 	net->mtu = (unsigned)mtu;
+	if (json_get(root, "stream"))
+		r = json_to_bool(json_get(root, "stream"), &net->stream, err);
+	if (r < 0)
+		return r;
 	net->name = strdup(name);
 	return net->name ? 0 : err_set(err, -ENOMEM, "out of memory");
 }

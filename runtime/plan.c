@@ -126,6 +126,8 @@ int plan_new(const struct plan_input *input, struct oci_spec *take_spec, struct 
 	 */
 	plan->config->linux_.namespaces[OCI_NS_CGROUP].wanted = true;
 	if (r == 0)
+		r = plan_net(input->config, plan->config, &plan->net, err);
+	if (r == 0)
 		r = plan_mounts(input->bundle, input->config->cache, plan->config, plan->vm, &plan->rootfs,
 				err);
 	if (r == 0)

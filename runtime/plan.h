@@ -20,13 +20,13 @@
 #define VRUN_RUNTIME_PLAN_H
 
 #include "oci/agent_proto.h"
+#include "runtime/config.h"
 #include "vmm/vm_spec.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-struct config;
 struct err;
 struct guest_net;
 struct oci_mount;
@@ -49,6 +49,7 @@ struct plan {
 	size_t bpf_len;
 	uint32_t seccomp_flags;
 	char *rootfs; /* on the host */
+	enum config_net net;
 	const struct guest_net *network; /* borrowed; for plan_create_text(), NULL: only loopback */
 };
 
@@ -75,6 +76,9 @@ int plan_stdio(const struct oci_process *process, struct agent_stdio *ret);
 
 /* plan_check.c: refuse what a VM can't honour. */
 int plan_check(const struct oci_spec *spec, struct err *err);
+
+/* plan_net.c: which network the container gets; in the guest it has a namespace for it in any case. */
+int plan_net(const struct config *config, struct oci_spec *spec, enum config_net *ret, struct err *err);
 
 /* plan_mounts.c: fill vm->shares and point root and mounts to them. *ret_rootfs: the root on the host. */
 int plan_mounts(const char *bundle, enum vm_share_cache cache, struct oci_spec *spec, struct vm_spec *vm,

@@ -23,11 +23,6 @@ static int check_namespaces(const struct oci_linux *linux_, struct err *err)
 			"linux.namespaces[%s].path: a VM's processes can't join a namespace of the host (%s)",
 			name, ns->path);
 	}
-	if (!linux_->namespaces[OCI_NS_NETWORK].wanted)
-		return err_set(
-			err, -ENOTSUP,
-			"linux.namespaces: there is no network namespace, which means the host's network; "
-			"a VM can't have that");
 	return 0;
 }
 

@@ -139,6 +139,8 @@ static struct guest_neigh neighs[] = {
 	},
 };
 
+static char resolv_conf[] = "search example\nnameserver 10.0.2.3\n";
+
 static struct guest_net whole = {
 	.links = links,
 	.n_links = ARRAY_SIZE(links),
@@ -148,6 +150,7 @@ static struct guest_net whole = {
 	.n_rules = ARRAY_SIZE(rules),
 	.neighs = neighs,
 	.n_neighs = ARRAY_SIZE(neighs),
+	.resolv_conf = resolv_conf,
 };
 
 static void assert_whole(const struct guest_net *got)
@@ -170,6 +173,7 @@ static void assert_whole(const struct guest_net *got)
 		assert_memory_equal(&got->rules[i], &rules[i], sizeof(rules[i]));
 	assert_int_equal(got->n_neighs, ARRAY_SIZE(neighs));
 	assert_memory_equal(got->neighs, neighs, sizeof(neighs));
+	assert_string_equal(got->resolv_conf, resolv_conf);
 }
 
 static void a_network_arrives_as_captured(void **state)

@@ -237,7 +237,6 @@ static void what_a_vm_cant_honour_is_refused_by_its_path(void **state)
 	static const struct {
 		const char *linux_, *message;
 	} bad[] = {
-		{ "\"namespaces\":[{\"type\":\"pid\"}]", "linux.namespaces: there is no network namespace" },
 		{ "\"namespaces\":[{\"type\":\"network\"},{\"type\":\"ipc\",\"path\":\"/proc/1/ns/ipc\"}]",
 		  "linux.namespaces[ipc].path" },
 		{ NAMESPACES ",\"intelRdt\":{\"closID\":\"x\"}", "linux.intelRdt" },

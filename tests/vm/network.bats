@@ -8,6 +8,10 @@ load common
 eval "$(declare -f setup | sed '1s/setup/setup_common/')"
 eval "$(declare -f teardown | sed '1s/teardown/teardown_common/')"
 
+no_passt() {
+	[ -z "$(passt_pids)" ]
+}
+
 setup() {
 	setup_common
 	net=vt$$-$BATS_TEST_NUMBER
@@ -27,6 +31,7 @@ teardown() {
 	local bad=0 ns pid
 	for pid in ${jobs_started[@]+"${jobs_started[@]}"}; do kill "$pid" 2>/dev/null || true; done
 	teardown_common || bad=1
+	wait_for no_passt || { echo "left: passt $(passt_pids)"; bad=1; }
 	for ns in $(ip netns list | awk '{ print $1 }' | grep "^$net-"); do
 		if tc -n "$ns" qdisc show | grep -E 'ingress|clsact' | grep -v foreign; then
 			echo "left: the above in network namespace $ns"
@@ -81,7 +86,41 @@ config() {
 go() {
 	local id=$1
 	shift
-	timeout -k 10 170 "$VRUN_TEST_BIN/vrun" --root "$state" run --engine "$VRUN_TEST_ENGINE" "$@" "$work/$id" "$id" 3>&-
+	timeout -k 10 170 "$VRUN_TEST_BIN/vrun" --root "$state" run --engine "$VRUN_TEST_ENGINE" \
+		${guest_options[@]+"${guest_options[@]}"} "$@" "$work/$id" "$id" 3>&-
+}
+
+# go_on_host ID [OPTIONS]: the same by a vrun whose own network is the host's side, with $work/resolv.conf. Not by
+# `ip netns exec`, which hides the cgroups.
+go_on_host() {
+	local id=$1
+	shift
+	unshare --mount sh -c 'mount --bind "$1" /etc/resolv.conf; shift; exec "$@"' sh "$work/resolv.conf" \
+		nsenter --net="/run/netns/$net-host" timeout -k 10 170 "$VRUN_TEST_BIN/vrun" --root "$state" run \
+		--engine "$VRUN_TEST_ENGINE" ${guest_options[@]+"${guest_options[@]}"} "$@" "$work/$id" "$id" 3>&-
+}
+
+# passt_pids: those in the host's side.
+passt_pids() {
+	local p ns comm
+	ns=$(stat -L -c %i "/run/netns/$net-host")
+	for p in /proc/[0-9]*; do
+		{ read -r comm <"$p/comm"; } 2>/dev/null || continue
+		case $comm in passt*) ;; *) continue ;; esac
+		# one that has ended may not have been reaped yet: it has no namespaces any more
+		[ "$(readlink "$p/ns/net" 2>/dev/null)" = "net:[$ns]" ] && echo "${p#/proc/}"
+	done
+	true
+}
+
+# wait_for COMMAND...: until it succeeds.
+wait_for() {
+	local i
+	for i in $(seq 600); do
+		"$@" && return 0
+		sleep 0.1
+	done
+	return 1
 }
 
 # background COMMAND...: goes on beside the test, and ends with it.
@@ -117,7 +156,13 @@ untouched() { # NS
 	ip -n "$net-a" rule add from 10.77.0.2 lookup 1000 priority 50
 	ip -n "$net-a" neigh add 10.77.0.9 lladdr 02:00:00:00:00:99 dev eth0 nud permanent
 	# A kernel before 6.8 takes up to a second to say that there is a carrier, though there is one.
-	bundle a a 'until grep -q up /sys/class/net/eth0/operstate; do sleep 0.1; done; ip addr; ip route; ip -6 route; ip route show table 1000; ip rule; ip neigh'
+	bundle a a 'until grep -q up /sys/class/net/eth0/operstate; do sleep 0.1; done; ip addr; ip route; ip -6 route; ip route show table 1000; ip rule; ip neigh
+		cat /etc/resolv.conf /etc/hosts; hostname; grep virtio /proc/interrupts'
+	echo "nameserver 10.77.0.53" >"$work/resolv"
+	echo "10.77.0.2 a.example" >"$work/hosts"
+	config a --arg work "$work" '.hostname = "host-a" | .mounts += [
+		{ "destination": "/etc/resolv.conf", "type": "bind", "source": ($work + "/resolv"), "options": ["bind", "ro"] },
+		{ "destination": "/etc/hosts", "type": "bind", "source": ($work + "/hosts"), "options": ["bind", "ro"] }]'
 	run go a
 	echo "$output"
 	[ "$status" = 0 ]
@@ -135,6 +180,10 @@ untouched() { # NS
 	[[ "$output" == *"50:	from 10.77.0.2 lookup 1000"* ]]
 	[[ "$output" == *"10.77.0.9 dev eth0 lladdr 02:00:00:00:00:99"*"PERMANENT"* ]]
 	[ "$(grep -c 'scope link tentative\|flags 40' <<<"$output")" = 0 ]
+	[[ "$output" == *"nameserver 10.77.0.53"*"10.77.0.2 a.example"*"host-a"* ]]
+	# no interrupt line is shared on our own engine; without KVM, QEMU's network devices have nothing else
+	[ "$(grep -c '[0-9]:.*virtio' <<<"$output")" -gt 4 ]
+	[ "$VRUN_TEST_ENGINE" != kvm ] || [ "$(grep '[0-9]:.*virtio' <<<"$output" | grep -vc 'PCI-MSI')" = 0 ]
 	untouched a
 	# and the namespace's own configuration is as it was
 	ip -n "$net-a" addr show eth0 | grep -q "10.77.0.2/24"
@@ -153,6 +202,9 @@ untouched() { # NS
 	[ "$status" = 0 ]
 	on_host busybox ping -c 2 -W 10 10.77.0.2
 	on_host busybox ping -c 2 -W 10 fd77::2
+	vrun events --stats a | jq -c .data.network_interfaces >"$work/counters"
+	cat "$work/counters"
+	jq -e 'map(select(.Name == "eth0" and .RxPackets >= 8 and .TxPackets >= 8 and .RxBytes > 500)) | length == 1' "$work/counters"
 	vrun kill a KILL || kill "${jobs_started[0]}"
 	wait "${jobs_started[0]}" || true
 }
@@ -217,8 +269,17 @@ untouched() { # NS
 	[ "$status" = 0 ]
 	[ "${lines[0]}" = lo ]
 	[[ "$output" != *eth* ]]
+	# --net none: whatever else there is
+	plug c 2
+	bundle c c 'ls /sys/class/net; ping -c 1 127.0.0.1'
+	run go c --net none
+	echo "$output"
+	[ "$status" = 0 ]
+	[ "${lines[0]}" = lo ]
+	[[ "$output" != *eth* ]]
 	bundle b new 'ls /sys/class/net; ping -c 1 127.0.0.1'
-	run go b
+	no_namespace b
+	run go b --net none
 	echo "$output"
 	[ "$status" = 0 ]
 	[ "${lines[0]}" = lo ]
@@ -240,6 +301,11 @@ untouched() { # NS
 	run go a
 	echo "$output"
 	[ "$status" = 0 ]
+}
+
+# no_namespace ID: the bundle asks for the host's network.
+no_namespace() {
+	config "$1" '.linux.namespaces |= map(select(.type != "network"))'
 }
 
 # created ID: create, as a caller without a terminal does; prints the pid.
@@ -365,9 +431,141 @@ refused() {
 	untouched many
 
 	bundle host new 'true'
-	config host '.linux.namespaces |= map(select(.type != "network"))'
+	no_namespace host
 	run go host
 	echo "$output"
 	[ "$status" = 1 ]
 	[[ "$output" == *"linux.namespaces: there is no network namespace, which means the host's network"* ]]
+	[[ "$output" == *"--net passt"* ]]
+
+	plug notun 4
+	bundle notun notun true
+	run unshare --mount sh -c 'mount -t tmpfs none /dev/net; exec "$@"' sh \
+		"$VRUN_TEST_BIN/vrun" --root "$state" run "$work/notun" notun
+	echo "$output"
+	[ "$status" = 1 ]
+	[[ "$output" == *"the host has no /dev/net/tun, which a VM's network needs"* ]]
+	untouched notun
+
+	: >"$work/file"
+	bundle nofile new true
+	config nofile --arg path "$work/file" '(.linux.namespaces[] | select(.type == "network")).path = $path'
+	run go nofile
+	echo "$output"
+	[ "$status" = 1 ]
+	[[ "$output" == *"linux.namespaces[network].path: $work/file: not a network namespace"* ]]
+}
+
+@test "a CNI plugin set gives the container its address" {
+	local conf
+	conf=$(jq -n --arg dir "$work/ipam" '{ "cniVersion": "1.0.0", "name": "test", "type": "bridge", "bridge": "cni0",
+		"isGateway": true, "hairpinMode": true, "mtu": 1450, "ipam": { "type": "host-local", "dataDir": $dir,
+		"routes": [{ "dst": "0.0.0.0/0" }], "ranges": [[{ "subnet": "10.88.0.0/24" }], [{ "subnet": "fd88::/64" }]] } }')
+	ip netns add "$net-c"
+	ip -n "$net-c" link set lo up
+	CNI_COMMAND=ADD CNI_CONTAINERID=c CNI_NETNS=/run/netns/$net-c CNI_IFNAME=eth0 CNI_PATH=/usr/lib/cni \
+		on_host /usr/lib/cni/bridge <<<"$conf" >"$work/result"
+	cat "$work/result"
+	bundle c c 'ip addr show dev eth0; ip route; ping -c 2 -W 10 10.88.0.1 && ping -c 2 -W 10 fd88::1'
+	run go c
+	echo "$output"
+	[ "$status" = 0 ]
+	[[ "$output" == *"mtu 1450"* ]]
+	[[ "$output" == *"$(jq -r '.interfaces[] | select(.sandbox != null and .sandbox != "") | .mac' "$work/result")"* ]]
+	for address in $(jq -r '.ips[].address' "$work/result"); do [[ "$output" == *" $address "* ]]; done
+	[[ "$output" == *"default via 10.88.0.1 dev eth0"* ]]
+	untouched c
+	CNI_COMMAND=DEL CNI_CONTAINERID=c CNI_NETNS=/run/netns/$net-c CNI_IFNAME=eth0 CNI_PATH=/usr/lib/cni \
+		on_host /usr/lib/cni/bridge <<<"$conf"
+	[ -z "$(ip -n "$net-c" -o link show dev eth0 2>/dev/null)" ]
+}
+
+# host_with_way_out: what passt wants to find.
+host_with_way_out() {
+	ip -n "$net-host" route add default via 10.77.0.254
+	ip -n "$net-host" route add default via fd77::fe dev br0
+	ip -n "$net-host" link add out type veth peer name far
+	ip -n "$net-host" link set far up
+	ip -n "$net-host" link set out master br0 up
+	on_host sysctl -qw net.ipv4.ping_group_range="0 2147483647"
+	printf 'search test.example\nnameserver 127.0.0.1\n' >"$work/resolv.conf"
+}
+
+@test "user-mode networking by passt: TCP, UDP and ping go out, DNS to the host's, published ports come in" {
+	local bytes=${VRUN_TEST_BULK:-16777216} pid passt
+	host_with_way_out
+	background on_host "$peer" echo 5000
+	background on_host "$peer" echo 53
+	background on_host "$peer" sink 5001 >"$work/host.out"
+	bundle a new "cat /etc/resolv.conf
+		net-peer echo 53 &
+		for to in 10.77.0.1 fd77::1; do
+			ping -c 1 -W 10 \$to && net-peer datagrams \$to 5000 1400 5 && net-peer datagrams \$to 5000 30000 5 || exit 1
+		done
+		net-peer datagrams 10.0.2.3 53 100 5 && echo asked
+		net-peer source 10.77.0.1 5001 $bytes && echo sent
+		net-peer sink 80; sleep 1000"
+	no_namespace a
+	config a '.annotations["org.vrun.net"] = "passt"'
+	background go_on_host a --publish 8080:80 --publish 10.77.0.1:5353:53/udp >"$work/a.out" 2>&1
+	wait_output "$work/a.out" sent
+	cat "$work/a.out"
+	grep -q "search test.example" "$work/a.out"
+	grep -q "nameserver 10.0.2.3" "$work/a.out"
+	grep -q asked "$work/a.out"
+	[ "$(cat "$work/host.out")" = "$bytes bytes" ]
+	on_host "$peer" datagrams 10.77.0.1 5353 1000 5
+	on_host "$peer" source 10.77.0.1 8080 "$bytes"
+	wait_output "$work/a.out" "^$bytes bytes"
+	# passt is confined, in the container's cgroup, and ends with the VM however that ends
+	passt=$(passt_pids)
+	pid=$(vrun state a | jq .pid)
+	grep -q '^Uid:.65534' "/proc/$passt/status"
+	grep -q '^CapEff:.0000000000000000' "/proc/$passt/status"
+	grep -q '^Seccomp:.2' "/proc/$passt/status"
+	cmp "/proc/$passt/cgroup" "/proc/$pid/cgroup"
+	kill -KILL "$pid"
+	wait_for no_passt
+	wait "${jobs_started[-1]}" || true
+	vrun delete --force a || true
+}
+
+@test "user-mode networking that can't be had is refused" {
+	local bad
+	host_with_way_out
+	bundle a new true
+	refuse_passt() { # TEXT OPTION...
+		local text=$1
+		shift
+		run go_on_host a "$@"
+		echo "$output"
+		[ "$status" = 1 ]
+		[[ "$output" == *"$text"* ]]
+	}
+	for bad in 80 x:80 80:x 0:80 65536:80 80: :80 1-3:1-2 80:80/sctp 1.2.3:80:80 ::1:80:80 "8080:80,"; do
+		refuse_passt "publish: \"" --net passt --publish "$bad"
+	done
+	refuse_passt "only net = passt has ports to publish" --publish 8080:80
+	background on_host "$peer" sink 8080
+	wait_for on_host sh -c 'ss -lnt | grep -q :8080'
+	refuse_passt "network by passt: publishing TCP port 8080: " --net passt --publish 8080:80
+	config a '.annotations["org.vrun.net"] = "passt"'
+	refuse_passt 'this one was given a network namespace of its own'
+	config a 'del(.annotations["org.vrun.net"])'
+	(
+		mkdir "$work/bin"
+		for program in unshare sh mount nsenter timeout; do ln -s "$(command -v "$program")" "$work/bin/"; done
+		PATH=$work/bin refuse_passt "passt is not installed (Debian's package passt)" --net passt
+	)
+	ip -n "$net-host" route del default
+	ip -n "$net-host" -6 route del default
+	refuse_passt "the host has no default route" --net passt
+	plug b 2
+	bundle b b true
+	run go_on_host b --net passt
+	echo "$output"
+	[ "$status" = 1 ]
+	[[ "$output" == *"linux.namespaces[network].path: the container has a network already"* ]]
+	untouched b
+	no_passt
 }
