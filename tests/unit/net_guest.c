@@ -330,6 +330,31 @@ size_t net_host_receive(struct virtio_net_hdr *ret_hdr, void *frame)
 	return (size_t)n - sizeof(*ret_hdr);
 }
 
+/* On a busy machine the kernel's part takes longer than a turn. */
+enum { TURNS_MAX = 1000 };
+
+size_t net_receive_soon(unsigned pair, struct virtio_net_hdr_v1 *ret_hdr, void *frame)
+{
+	size_t len = net_receive(pair, ret_hdr, frame);
+
+	for (unsigned i = 0; len == 0 && i < TURNS_MAX; i++) {
+		net_turn();
+		len = net_receive(pair, ret_hdr, frame);
+	}
+	return len;
+}
+
+size_t net_host_receive_soon(struct virtio_net_hdr *ret_hdr, void *frame)
+{
+	size_t len = net_host_receive(ret_hdr, frame);
+
+	for (unsigned i = 0; len == 0 && i < TURNS_MAX; i++) {
+		net_turn();
+		len = net_host_receive(ret_hdr, frame);
+	}
+	return len;
+}
+
 /* --- Frames --- */
 
 static void fill_ethernet(uint8_t *frame, uint16_t type)

@@ -61,6 +61,8 @@ void net_turn(void);
 bool net_add_buffers(unsigned pair, unsigned n, uint32_t len, unsigned pieces);
 /* Take a frame with its header; 0: none. Checks that num_buffers and lengths agree. */
 size_t net_receive(unsigned pair, struct virtio_net_hdr_v1 *ret_hdr, void *frame);
+/* The same for one that is due: turns until it is there. */
+size_t net_receive_soon(unsigned pair, struct virtio_net_hdr_v1 *ret_hdr, void *frame);
 /* Buffers used by the last net_receive(). */
 extern unsigned net_buffers_used;
 /* Make a frame available, header and frame apart; does not kick. */
@@ -75,6 +77,7 @@ int net_control(uint8_t class, uint8_t command, const void *data, uint32_t len);
 void net_host_send(const struct virtio_net_hdr *hdr, const void *frame, size_t len);
 /* 0: none. */
 size_t net_host_receive(struct virtio_net_hdr *ret_hdr, void *frame);
+size_t net_host_receive_soon(struct virtio_net_hdr *ret_hdr, void *frame);
 
 /* --- Frames --- */
 
