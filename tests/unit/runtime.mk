@@ -11,3 +11,5 @@ unit_TESTS += test_signame
 test_signame_SRC := tests/unit/test_signame.c
 unit_TESTS += test_program
 test_program_SRC := tests/unit/test_program.c
+unit_TESTS += test_foreground
+test_foreground_SRC := tests/unit/test_foreground.c
