@@ -36,8 +36,7 @@ static int create(const struct cmd_call *call, struct err *err)
 	if (r == 0)
 		r = container_ready(&container, request.pid_file, err);
 	if (r < 0) {
-		launch_abort(&container.launch);
-		container_remove(&container, NULL);
+		container_abort(&container);
 		return r;
 	}
 	launch_release(&container.launch);

@@ -83,8 +83,8 @@ static int on_created(void *ctx, struct err *err)
 	struct attached *a = ctx;
 	int r = container_ready(a->container, a->pid_file, err);
 
-	if (r == 0)
-		store_unlock(a->container->dir);
+	/* Also when it is about to end: vrun-vmm needs the lock for that. */
+	store_unlock(a->container->dir);
 	return r;
 }
 
@@ -103,22 +103,11 @@ static int run_attached(const struct container_request *request, struct containe
 	struct attached a = { container, request->pid_file };
 	int status = attach_run(container, &attach_ops, &a, err);
 
-	/* vrun-vmm has done it, unless it was killed. */
-	container_net_release(container->state);
 	/* A container that could not be made is never kept. */
-	if (!keep || err->code) {
-		_cleanup_store_dir_ struct store_dir *dir = NULL;
-
-		/*
-		 * Held by name only: somebody else may have deleted it, or be about to; vrun-vmm does after
-		 * a failure of ours.
-		 */
-		store_dir_close(TAKE_PTR(container->dir));
-		if (store_find(container->store, request->id, true, &dir, NULL) == 0)
-			container_forget(container->store, dir, NULL);
-		if (dir || err->code)
-			hooks_poststop(&container->spec->hooks, container->state);
-	}
+	if (!keep || err->code)
+		container_remove(container, err->code != 0);
+	else
+		container_net_release(container->state);
 	return status;
 }
 
@@ -132,8 +121,7 @@ static int run_detached(const struct container_request *request, struct containe
 	if (r == 0)
 		r = hooks_poststart(&container->spec->hooks, container->state, err);
 	if (r < 0) {
-		launch_abort(&container->launch);
-		container_remove(container, NULL);
+		container_abort(container);
 		return r;
 	}
 	launch_release(&container->launch);

@@ -237,8 +237,7 @@ int container_launch(const struct container_request *request, struct container *
 	params.id = NULL;
 	launch_params_done(&params);
 	if (r < 0) {
-		launch_abort(&c.launch);
-		container_remove(&c, NULL);
+		container_abort(&c);
 		container_done(&c);
 		return r;
 	}
@@ -276,18 +275,41 @@ int container_forget(struct store *store, struct store_dir *dir, struct err *err
 	return store_remove(store, dir, err);
 }
 
-int container_remove(struct container *container, struct err *err)
+/* Whether there was something: its name may be another container's by now. */
+static bool forget_by_name(struct container *container)
 {
-	int r;
+	_cleanup_store_dir_ struct store_dir *named = NULL;
+
+	/* vrun-vmm takes the lock when it cleans up after us, and so does whoever deletes it. */
+	store_unlock(container->dir);
+	if (store_find(container->store, container->dir->id, true, &named, NULL) < 0 ||
+	    !store_is_same(container->dir, named))
+		return false;
+	container_forget(container->store, named, NULL);
+	return true;
+}
+
+void container_remove(struct container *container, bool failed)
+{
+	bool found;
 
 	if (!container->dir)
-		return 0;
+		return;
+	/* vrun-vmm has done it, unless it was killed. */
 	container_net_release(container->state);
-	r = container_forget(container->store, container->dir, err);
+	found = forget_by_name(container);
 	store_dir_close(TAKE_PTR(container->dir));
-	if (container->hooked)
+	if (container->hooked && (found || failed))
 		hooks_poststop(&container->spec->hooks, container->state);
-	return r;
+}
+
+void container_abort(struct container *container)
+{
+	/* vrun-vmm would wait for it, and we for vrun-vmm. */
+	if (container->dir)
+		store_unlock(container->dir);
+	launch_abort(&container->launch);
+	container_remove(container, true);
 }
 
 void container_done(struct container *container)

@@ -64,8 +64,14 @@ int container_launch(const struct container_request *request, struct container *
  */
 int container_ready(const struct container *container, const char *pid_file, struct err *err);
 
-/* The container is over: its cgroup and its directory go, and poststop hooks run. */
-int container_remove(struct container *container, struct err *err);
+/* Its making, or something after that, failed: end what runs of it, and remove it. */
+void container_abort(struct container *container);
+
+/*
+ * vrun-vmm is gone: the cgroup and the directory go, unless somebody else removed them already, who had the poststop
+ * hooks run then. `failed`: vrun-vmm may have removed them, which runs no hooks. Lets go of the lock.
+ */
+void container_remove(struct container *container, bool failed);
 
 /*
  * What is left of a container goes: its cgroup, then its directory. The caller holds the lock, and its

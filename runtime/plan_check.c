@@ -23,22 +23,55 @@ static int check_namespaces(const struct oci_linux *linux_, struct err *err)
 			"linux.namespaces[%s].path: a VM's processes can't join a namespace of the host (%s)",
 			name, ns->path);
 	}
+	/* runc's words behind the field's */
+	if (linux_->namespaces[OCI_NS_USER].wanted && linux_->uid_mappings.n == 0)
+		return err_set(err, -EINVAL,
+			       "linux.uidMappings: user namespaces enabled, but no uid mappings found");
+	if (linux_->namespaces[OCI_NS_USER].wanted && linux_->gid_mappings.n == 0)
+		return err_set(err, -EINVAL,
+			       "linux.gidMappings: user namespaces enabled, but no gid mappings found");
 	return 0;
 }
 
-static int check_process(const struct oci_process *process)
+/* "/" in any way of writing it. */
+static bool is_root(const char *path)
 {
-	/*
-	 * As on a system without these modules: runc ignores a label there. The
-	 * guest's kernel has no policy of the host's.
-	 */
+	while (*path) {
+		size_t len = strcspn(path, "/");
+
+		if (len && strncmp(path, ".", len) && strncmp(path, "..", len))
+			return false;
+		path += len + (path[len] == '/');
+	}
+	return true;
+}
+
+/* What is mounted there would be below the root that the container gets, and of no effect. */
+static int check_mounts(const struct oci_spec *spec, struct err *err)
+{
+	for (size_t i = 0; i < spec->n_mounts; i++) {
+		if (is_root(spec->mounts[i].destination))
+			return err_set(err, -ENOTSUP,
+				       "mounts[%zu].destination: nothing can be mounted over the root; see "
+				       "root.path and root.readonly",
+				       i);
+	}
+	return 0;
+}
+
+static void note_ignored(const struct oci_spec *spec)
+{
+	const struct oci_process *process = &spec->process;
+
+	/* As crun on a system without these modules: the guest's kernel has no policy of the host's. */
 	if (process->apparmor_profile)
 		log_info("process.apparmorProfile: ignored, the guest has no AppArmor policy");
 	if (process->selinux_label)
 		log_info("process.selinuxLabel: ignored, the guest has no SELinux policy");
+	if (spec->linux_.mount_label)
+		log_info("linux.mountLabel: ignored, the guest has no SELinux policy");
 	if (process->exec_cpu_affinity.n)
 		log_info("process.execCPUAffinity: ignored");
-	return 0;
 }
 
 /* Nodes of a host's disk would be another disk, or none, in the guest. */
@@ -94,6 +127,8 @@ int plan_check(const struct oci_spec *spec, struct err *err)
 	if (r == 0)
 		r = check_resources(&spec->linux_.resources, err);
 	if (r == 0)
-		r = check_process(&spec->process);
+		r = check_mounts(spec, err);
+	if (r == 0)
+		note_ignored(spec);
 	return r;
 }

@@ -219,6 +219,13 @@ int store_find(struct store *store, const char *id, bool lock, struct store_dir 
 	}
 }
 
+bool store_is_same(const struct store_dir *a, const struct store_dir *b)
+{
+	struct stat x, y;
+
+	return fstat(a->fd, &x) == 0 && fstat(b->fd, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
 void store_unlock(struct store_dir *dir)
 {
 	flock(dir->fd, LOCK_UN);

@@ -69,6 +69,9 @@ int store_find(struct store *store, const char *id, bool lock, struct store_dir 
 /* Let others at it; the directory stays open. */
 void store_unlock(struct store_dir *dir);
 
+/* Whether both are one directory, and not two that had one name in turn. */
+bool store_is_same(const struct store_dir *a, const struct store_dir *b);
+
 /* Take the directory away, whole. The caller holds its lock. */
 int store_remove(struct store *store, struct store_dir *dir, struct err *err);
 

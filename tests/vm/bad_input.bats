@@ -36,10 +36,76 @@ fails_with() {
 	fails_with "*--memry*--memory*" vrun_run --memry 1G
 }
 
-@test "ids that runc refuses" {
+@test "ids that runc refuses, with every verb" {
 	mkbundle -- true
-	fails_with "*a/b*" vrun run "$bundle" a/b
-	fails_with "*" vrun run "$bundle" "$(printf 'x%.0s' $(seq 1025))"
+	local verb id
+	for id in a/b ../x . .. "a b" "$(printf 'x%.0s' $(seq 1025))"; do
+		fails_with "*invalid container ID format*" vrun run "$bundle" "$id"
+		for verb in "create -b $bundle" start state kill delete "delete --force" pause resume ps "events --stats" "update --pids-limit 5"; do
+			fails_with "*invalid container ID format*" vrun $verb "$id"
+		done
+		fails_with "*invalid container ID format*" vrun exec "$id" true
+	done
+	fails_with "*container id cannot be empty*" vrun state ""
+	# as long as an id may be, but no directory's name may
+	fails_with "*" vrun create -b "$bundle" "$(printf 'x%.0s' $(seq 1024))"
+	fails_with "*container does not exist*" vrun state "$(printf 'x%.0s' $(seq 1024))"
+}
+
+@test "a console socket that is not there, is none, or has nobody; a pid file that can't be written" {
+	mkbundle -- true
+	fails_with "*cannot use console socket*" vrun create -b "$bundle" --console-socket /no/socket c1
+	edit_config 's|"terminal": false|"terminal": true|'
+	fails_with "*cannot allocate tty if vrun will detach without setting console socket*" vrun create -b "$bundle" c1
+	fails_with "*console socket /no/socket*" vrun create -b "$bundle" --console-socket /no/socket c1
+	fails_with "*console socket /etc/passwd*" vrun create -b "$bundle" --console-socket /etc/passwd c1
+	fails_with "*standard input is not a terminal*" vrun run "$bundle" c1 </dev/null
+	edit_config 's|"terminal": true|"terminal": false|'
+	fails_with "*pid file /no/dir/pid*" vrun create -b "$bundle" --pid-file /no/dir/pid c1
+	fails_with "*pid file /no/dir/pid*" vrun_run --pid-file /no/dir/pid
+	fails_with "*container does not exist*" vrun state c1
+}
+
+@test "a state file of another version, of nobody, or with nonsense; two verbs at once on one id" {
+	mkbundle -- sleep 1000
+	jq --arg e "$VRUN_TEST_ENGINE" '.annotations = { "org.vrun.engine": $e }' "$bundle/config.json" >"$work/c" && mv "$work/c" "$bundle/config.json"
+	vrun create -b "$bundle" --pid-file "$work/pid" c1 </dev/null >"$work/out" 2>&1
+	cp "$state/c1/state.json" "$work/state.json"
+	local filter words verb i pids=() ok=0
+	while IFS='|' read -r filter words; do
+		jq -c "$filter" "$work/state.json" >"$state/c1/state.json"
+		for verb in state start kill delete pause ps; do fails_with "*state.json*$words*" vrun $verb c1; done
+		fails_with "*state.json*$words*" vrun exec c1 true
+		# the others are still listed
+		run vrun list --quiet
+		[ "$status" = 0 ]
+		[[ "$output" == *"$words"* ]]
+	done <<'F'
+.vrun.format = 99|format 99
+del(.vrun)|not written by vrun
+.pid = "many"|pid
+.bundle = 5|bundle
+F
+	cp "$work/state.json" "$state/c1/state.json"
+	# one of them starts it
+	for i in 1 2 3 4; do
+		vrun start c1 >"$work/start$i" 2>&1 3>&- &
+		pids+=($!)
+	done
+	for i in "${pids[@]}"; do wait "$i" && ok=$((ok + 1)); done
+	[ "$ok" = 1 ]
+	[ "$(cat "$work"/start? | grep -c 'cannot start an already running container')" = 3 ]
+	# both get rid of it, and neither complains
+	pids=()
+	for i in 1 2; do
+		vrun delete --force c1 >"$work/delete$i" 2>&1 3>&- &
+		pids+=($!)
+	done
+	for i in "${pids[@]}"; do wait "$i"; done
+	[ ! -s "$work/delete1" ] && [ ! -s "$work/delete2" ]
+	i=/proc/$(cat "$work/pid")
+	[ ! -e "$i" ] || [ "$(awk '{ print $3 }' "$i/stat")" = Z ]
+	fails_with "*container does not exist*" vrun state c1
 }
 
 @test "a kernel that is none, or is not there" {

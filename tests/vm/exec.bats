@@ -84,3 +84,75 @@ J
 	vrun ps --format json c1 | grep -qE '^\[[0-9]+(,[0-9]+)*\]$'
 	vrun delete --force c1
 }
+
+# refused WORDS COMMAND...: status 1, one line with these words.
+refused() {
+	local words=$1
+	shift
+	run "$@"
+	echo "$*: status $status: $output"
+	[ "$status" = 1 ]
+	[ "${#lines[@]}" = 1 ]
+	[[ "$output" == *"$words"* ]]
+}
+
+says() { # TEXT COMMAND...
+	local text=$1
+	shift
+	run "$@"
+	[ "$status" = 0 ] && [ "$output" = "$text" ] || { echo "$*: status $status: $output"; return 1; }
+}
+
+@test "exec: every option, and what is wrong with each" {
+	setup_container
+	says $'5\n0' vrun exec --user 5 c1 sh -c 'id -u; id -g'
+	says "uid=5 gid=6 groups=7,8" vrun exec -u 5:6 -g 7 --additional-gids=8 c1 id
+	says "c d" vrun exec -e A=b -e A=c --env B=d c1 sh -c 'echo $A $B'
+	says "NoNewPrivs: 1" vrun exec --no-new-privs c1 sh -c 'grep NoNew /proc/self/status | tr "\t" " "'
+	# as runc: root has it, and it is inherited by nobody
+	run vrun exec --cap CAP_SYS_ADMIN -c CAP_NOT_THERE c1 grep Cap /proc/self/status
+	[ "$status" = 0 ]
+	[[ "$output" == *"ignoring unknown or unavailable capability CAP_NOT_THERE"* ]]
+	local set
+	for set in Prm Eff Bnd; do grep -qE "Cap$set:.000000..[2-9a-f]......" <<<"$output"; done
+	grep -q 'CapInh:.0000000000000000' <<<"$output" && grep -q 'CapAmb:.0000000000000000' <<<"$output"
+	# the terminal's other end comes by the socket; nobody listens on this one
+	refused "cannot use console socket if vrun will not detach or allocate tty" vrun exec --console-socket /no/socket c1 true
+	refused "cannot allocate tty if vrun will detach without setting console socket" vrun exec -t -d c1 true
+	refused "console socket /no/socket" vrun exec -t -d --console-socket /no/socket c1 true
+	refused "standard input is not a terminal" vrun exec -t c1 true </dev/null
+	refused "--preserve-fds" vrun exec --preserve-fds 1 c1 true
+	says "" vrun exec --preserve-fds 0 --apparmor x --process-label y --no-subreaper c1 true
+	refused "--cgroup" vrun exec --cgroup sub c1 true
+	refused '"root" is not UID' vrun exec --user root c1 true
+	refused '"5:" is not UID' vrun exec --user 5: c1 true
+	refused '"4294967295" is not UID' vrun exec --user 4294967295 c1 true
+	refused '"x" is not a group id' vrun exec -g x c1 true
+	refused '"FOO" is not NAME=VALUE' vrun exec -e FOO c1 true
+	refused '"rel" is not an absolute path' vrun exec --cwd rel c1 true
+	refused 'chdir to cwd ("/no/where")' vrun exec --cwd /no/where c1 true
+	refused "pid file /no/dir/pid" vrun exec --pid-file /no/dir/pid c1 true
+	refused "--envv" vrun exec --envv A=b c1 true
+	refused "a command or --process is needed" vrun exec c1
+	refused "/no/process" vrun exec --process /no/process c1
+	echo '{ "args": ["id"] }' >"$work/p.json"
+	refused "process.cwd" vrun exec --process "$work/p.json" c1
+	echo '{ "args": ["id"' >"$work/p.json"
+	refused "p.json" vrun exec --process "$work/p.json" c1
+	# not there and not executable are 127 and 126, with runc's words
+	run vrun exec c1 /not/there
+	[ "$status" = 127 ] && [[ "$output" == *'exec: "/not/there": stat /not/there: no such file or directory'* ]]
+	run vrun exec c1 /etc
+	[ "$status" = 126 ] && [[ "$output" == *'exec: "/etc": '* ]]
+	# limits and the rest of a process file; options beside it don't count, as with runc
+	cat >"$work/p.json" <<'J'
+{ "args": ["sh", "-c", "ulimit -n; ulimit -Hn; id -u; id -G; umask; echo $A; grep -c '^NoNewPrivs:.1' /proc/self/status"], "cwd": "/tmp",
+  "user": { "uid": 9, "gid": 10, "additionalGids": [11], "umask": 7 }, "env": ["PATH=/bin", "A=file"], "noNewPrivileges": true,
+  "rlimits": [{ "type": "RLIMIT_NOFILE", "soft": 20, "hard": 30 }] }
+J
+	says $'20\n30\n9\n10 11\n0007\nfile\n1' vrun exec --process "$work/p.json" c1
+	# nothing of them is left
+	[ "$(vrun ps c1 | wc -l)" = 2 ]
+	[ "$(vrun ps -f json c1)" = "[$(cat "$work/pid")]" ]
+	vrun delete --force c1
+}
