@@ -22,6 +22,8 @@ enum { LINKS_MAX = 40 }; /* path_resolution(7) */
 struct files {
 	const struct oci_spec *spec;
 	const char *bundle, *rootfs;
+	char **places; /* where the first `n` mounts are: their destinations without symlinks */
+	size_t n;
 };
 
 struct walk {
@@ -33,24 +35,12 @@ struct walk {
 	bool unknown; /* `done` is in a place that only the guest has */
 };
 
-/* "/a//b/" covers "/a/b" and "/a/b/c". The length of the part of `path` that is it, 0: not covered. */
-static size_t covered_by(const char *path, const char *destination)
+/* Is `path` the place, or below it? */
+static bool covers(const char *place, const char *path)
 {
-	size_t at = 0;
+	size_t len = strlen(place);
 
-	for (;;) {
-		size_t len;
-
-		destination += strspn(destination, "/");
-		len = strcspn(destination, "/");
-		if (len == 0)
-			return at;
-		if (path[at] != '/' || strncmp(path + at + 1, destination, len) ||
-		    (path[at + 1 + len] && path[at + 1 + len] != '/'))
-			return 0;
-		at += 1 + len;
-		destination += len;
-	}
+	return !strncmp(path, place, len) && (!path[len] || path[len] == '/');
 }
 
 static int open_source(const char *source, const char *path)
@@ -75,27 +65,25 @@ static int open_source(const char *source, const char *path)
 /* The host's file for `done`; -ESTALE: only the guest has it. */
 static int open_done(const struct walk *w)
 {
-	const struct oci_spec *spec = w->files->spec;
+	const struct files *files = w->files;
 	const struct oci_mount *mount = NULL;
 	_cleanup_free_ char *source = NULL;
-	size_t longest = 0;
+	size_t below = 0;
 	int r;
 
-	/* The last of equals covers the others. */
-	for (size_t i = 0; i < spec->n_mounts; i++) {
-		size_t len = covered_by(w->done, spec->mounts[i].destination);
-
-		if (len && len >= longest) {
-			longest = len;
-			mount = &spec->mounts[i];
+	/* A later mount covers an earlier one, also one that is deeper. */
+	for (size_t i = 0; i < files->n; i++) {
+		if (covers(files->places[i], w->done)) {
+			mount = &files->spec->mounts[i];
+			below = strlen(files->places[i]);
 		}
 	}
 	if (!mount)
-		return open_source(w->files->rootfs, w->done);
+		return open_source(files->rootfs, w->done);
 	if (!plan_is_bind(mount) || !mount->source)
 		return -ESTALE;
-	r = plan_share_resolve(w->files->bundle, mount->source, &source);
-	return r < 0 ? r : open_source(source, w->done + longest);
+	r = plan_share_resolve(files->bundle, mount->source, &source);
+	return r < 0 ? r : open_source(source, w->done + below);
 }
 
 static void strip_last(char *path)
@@ -186,13 +174,53 @@ static int check(void *ctx, const char *path, int *ret_stat)
 	return S_ISDIR(w.st.st_mode) || !(w.st.st_mode & 0111) ? -EACCES : 0;
 }
 
+/* Where mounts[i] is, given those before it. What is not there is made when it is mounted. */
+static int add_place(struct files *files, size_t i)
+{
+	struct walk w = { .files = files, .st.st_mode = S_IFDIR };
+	const char *destination = files->spec->mounts[i].destination;
+	size_t len;
+	int r = 0;
+
+	if (strlen(destination) >= sizeof(w.rest))
+		return -ENAMETOOLONG;
+	strcpy(w.rest, destination);
+	for (len = strlen(w.rest); len > 0 && w.rest[len - 1] == '/'; len--)
+		w.rest[len - 1] = '\0';
+	while (r == 0)
+		r = step(&w);
+	/* The last step took the part that is missing, or the guest's. */
+	if (strlen(w.done) + strlen(w.rest) >= sizeof(w.done))
+		return -ENAMETOOLONG;
+	strcat(w.done, w.rest);
+	files->places[i] = strdup(w.done);
+	if (!files->places[i])
+		return -ENOMEM;
+	files->n = i + 1;
+	return 0;
+}
+
 int program_check(const struct oci_spec *spec, const char *bundle, const char *rootfs, struct err *err)
 {
 	struct files files = { .spec = spec, .bundle = bundle, .rootfs = rootfs };
 	char found[PATH_MAX];
-	int r;
+	int r = 0;
 
-	r = lookpath_among(check, &files, spec->process.args.v[0], spec->process.env.v, found, sizeof(found),
-			   err);
-	return r < 0 ? err_wrap(err, r, "unable to start container process") : 0;
+	files.places = calloc(spec->n_mounts + 1, sizeof(*files.places));
+	if (!files.places)
+		return err_set(err, -ENOMEM, "out of memory");
+	for (size_t i = 0; r == 0 && i < spec->n_mounts; i++)
+		r = add_place(&files, i);
+	if (r < 0) {
+		err_set_errno(err, r, "mounts[%zu].destination", files.n);
+	} else {
+		r = lookpath_among(check, &files, spec->process.args.v[0], spec->process.env.v, found,
+				   sizeof(found), err);
+		if (r < 0)
+			err_wrap(err, r, "unable to start container process");
+	}
+	for (size_t i = 0; i < files.n; i++)
+		free(files.places[i]);
+	free(files.places);
+	return r < 0 ? r : 0;
 }

@@ -85,6 +85,8 @@ static int look(const char *name, char *ret_text, size_t size)
 		" \"env\": [\"PATH=/none:/bin\"]}, \"mounts\": ["
 		"{\"destination\": \"/mnt/\", \"type\": \"bind\", \"source\": \"volume\", \"options\": [\"rbind\"]},"
 		"{\"destination\": \"/usr/bin/single\", \"type\": \"bind\", \"source\": \"single\", \"options\": [\"bind\"]},"
+		/* By way of a link. */
+		"{\"destination\": \"/bin/init\", \"type\": \"bind\", \"source\": \"single\", \"options\": [\"bind\"]},"
 		"{\"destination\": \"/tmp\", \"type\": \"tmpfs\", \"source\": \"tmpfs\"}], \"linux\": {}}";
 	struct err err = ERR_INIT;
 	struct oci_spec *spec;
@@ -113,6 +115,8 @@ static void what_is_there_is_found(void **state)
 		"/mnt/sub/other",
 		"/usr/../mnt/sub/../sub/other",
 		"single",
+		"init",
+		"/bin/init",
 		/* Only the guest knows. */
 		"/tmp/anything",
 	};
