@@ -17,6 +17,7 @@ vrun_SRC := \
 	cmd/cmd_spec.c \
 	cmd/cmd_start.c \
 	cmd/cmd_state.c \
+	cmd/cmd_top.c \
 	cmd/cmd_update.c \
 	cmd/commands.c \
 	cmd/completion.c \

@@ -42,6 +42,7 @@ const struct command *const commands[] = {
 	&cmd_resume,
 	&cmd_update,
 	&cmd_events,
+	&cmd_top,
 	&cmd_console,
 	/* the rest */
 	&cmd_list,

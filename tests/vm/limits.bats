@@ -105,6 +105,21 @@ cpu.max.burst 1000" ] || { echo "$output"; return 1; }
 	for i in $(seq 100); do grep -q '"type":"oom"' "$work/events" && break; sleep 0.1; done
 	grep -qx '{"type":"oom","id":"'"$id"'"}' "$work/events" || { cat "$work/events"; return 1; }
 	[ "$(jq -r 'select(.type == "stats") | .data.pids.limit' "$work/events" | sort -u)" = 50 ]
+	# top: one row for each that is there, and then the share of CPU time since the table before
+	vrun top --once >"$work/top"
+	[ "$(sed -n 1p "$work/top" | tr -s ' ')" = "ID STATUS PID CPUS CPU% MEMORY LIMIT ON HOST PIDS" ]
+	grep -qE "^$id +running +[0-9]+ +1 +- +[0-9.]+[KM] +60.0M +[0-9.]+M +1$" "$work/top" || { cat "$work/top"; return 1; }
+	"$VRUN_TEST_BIN/vrun" --root "$state" top -i 100ms "$id" >"$work/top" </dev/null 3>&- &
+	local top=$!
+	for i in $(seq 100); do [ "$(grep -c "^$id " "$work/top")" -ge 2 ] && break; sleep 0.1; done
+	kill $top
+	wait $top || true
+	grep -qE "^$id +running +[0-9]+ +1 +[0-9]+\.[0-9] " "$work/top"
+	fails_with "*no-such*container does not exist*" vrun top --once no-such
+	fails_with '*--interval: "x"*' vrun top -i x
+	vrun pause "$id"
+	vrun top -1 "$id" | grep -qE "^$id +paused +[0-9]+ +1 +- +- +- +[0-9.]+M +-$"
+	vrun resume "$id"
 	# the end of the container is the end of its events
 	vrun delete --force "$id"
 	wait $pid
