@@ -323,3 +323,23 @@ caps_of() { # NAMES...: as JSON
 	[ "$status" = 0 ]
 	has runs
 }
+
+@test "linux.resources.devices: the guest's kernel keeps to the rules, as runc has them" {
+	mkbundle -- true
+	config '.linux.devices = [{ path: "/dev/port", type: "c", major: 1, minor: 4 }, { path: "/dev/mine", type: "c", major: 1, minor: 11 }]
+	| .linux.resources.devices = [{ allow: false, access: "rwm" }, { allow: true, type: "c", major: 1, minor: 11, access: "r" }]
+	| .process.capabilities |= map_values(. + ["CAP_SYSLOG", "CAP_MKNOD"])'
+	run_script '
+		try() { "$@" 2>&1 >/dev/null | grep -q "not permitted" && echo refused || echo allowed; }
+		echo "zero $(head -c 1 /dev/zero | wc -c)"; echo x >/dev/null && echo null
+		echo "log read $(try dd if=/dev/mine of=/dev/null count=0)"
+		echo "log write $(try dd if=/dev/null of=/dev/mine conv=notrunc count=0)"
+		echo "port $(try dd if=/dev/port of=/dev/null count=0)"
+		mknod /any c 1 2 && echo made; echo "any $(try dd if=/any of=/dev/null count=0)"
+	'
+	[ "$status" = 0 ]
+	has "zero 1" null "log read allowed" "log write refused" "port refused" made "any refused"
+	config '.linux.resources.devices = [{ allow: true, access: "rwm" }]'
+	run_script 'dd if=/dev/null of=/dev/mine conv=notrunc count=0 && echo "log write allowed"'
+	has "log write allowed"
+}
