@@ -3,7 +3,10 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/fd.h"
+#include "base/json.h"
 #include "cmd/cmd.h"
+#include "runtime/config.h"
+#include "runtime/image.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -87,14 +90,47 @@ static const char rest[] =
 static const char resources[] =
 	"		\"resources\": { \"devices\": [{ \"allow\": false, \"access\": \"rwm\" }] },\n";
 
-static const char vm[] = ",\n"
-			 "	\"vm\": {\n"
-			 "		\"kernel\": { \"path\": \"/usr/local/lib/vrun/guest/vmlinux\",\n"
-			 "			    \"initrd\": \"/usr/local/lib/vrun/guest/initrd.img\" },\n"
-			 "		\"hwConfig\": { \"vcpus\": 1, \"memory\": 536870912 }\n"
-			 "	}";
+/* The `vm` object as this installation and its configuration file have it, with a comma in front. */
+static int format_vm(const char *config_path, char **ret, struct err *err)
+{
+	_cleanup_free_ char *kernel = NULL, *initrd = NULL, *text = NULL;
+	_cleanup_config_ struct config config;
+	struct json_out *out;
+	int r;
 
-static int format(const struct options *o, char **ret)
+	config_init(&config);
+	r = config_read_file(&config, config_path ? config_path : CONFIG_PATH_DEFAULT, config_path, err);
+	if (r == 0)
+		r = image_find(&config, &kernel, &initrd, err);
+	if (r < 0)
+		return r;
+	r = json_out_new(false, &out);
+	if (r < 0)
+		return err_set(err, r, "out of memory");
+	json_out_object(out);
+	json_out_key(out, "kernel");
+	json_out_object(out);
+	json_out_key(out, "path");
+	json_out_string(out, kernel);
+	json_out_key(out, "initrd");
+	json_out_string(out, initrd);
+	json_out_object_end(out);
+	json_out_key(out, "hwConfig");
+	json_out_object(out);
+	json_out_key(out, "vcpus");
+	json_out_u64(out, config.cpus);
+	json_out_key(out, "memory");
+	json_out_u64(out, config.memory);
+	json_out_object_end(out);
+	json_out_object_end(out);
+	r = json_out_finish(out, &text, NULL);
+	json_out_free(out);
+	if (r < 0 || asprintf(ret, ",\n	\"vm\": %s", text) < 0)
+		return err_set(err, -ENOMEM, "out of memory");
+	return 0;
+}
+
+static int format(const struct options *o, const char *vm, char **ret)
 {
 	char mappings[256] = "";
 	int n;
@@ -106,7 +142,7 @@ static int format(const struct options *o, char **ret)
 			"		\"gidMappings\": [{ \"containerID\": 0, \"hostID\": %u, \"size\": 1 }],\n",
 			geteuid(), getegid());
 	n = asprintf(ret, rest, o->rootless ? mappings : resources,
-		     o->rootless ? ", { \"type\": \"user\" }" : "", o->vm ? vm : "");
+		     o->rootless ? ", { \"type\": \"user\" }" : "", vm ? vm : "");
 	return n < 0 ? -ENOMEM : 0;
 }
 
@@ -115,13 +151,15 @@ static int spec(const struct cmd_call *call, struct err *err)
 	const struct options *o = call->opts;
 	const char *dir = o->bundle ? o->bundle : ".";
 	_cleanup_close_ int dirfd = -EBADF, fd = -EBADF;
-	_cleanup_free_ char *tail = NULL;
-	int r;
+	_cleanup_free_ char *tail = NULL, *vm = NULL;
+	int r = o->vm ? format_vm(call->globals->config, &vm, err) : 0;
 
+	if (r < 0)
+		return r;
 	dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dirfd < 0)
 		return err_set_errno(err, -errno, "%s", dir);
-	if (format(o, &tail) < 0)
+	if (format(o, vm, &tail) < 0)
 		return err_set(err, -ENOMEM, "out of memory");
 	fd = openat(dirfd, "config.json", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
 	if (fd < 0 && errno == EEXIST)

@@ -294,3 +294,29 @@ refused() {
 	vrun --log "$work/log.none" --log-format json list
 	[ ! -s "$work/log.none" ]
 }
+
+@test "spec: what it writes runs, rootless and with the vm object too" {
+	local kind
+	mkbundle -- true
+	for kind in "" --rootless --vm; do
+		rm "$bundle/config.json"
+		vrun spec --bundle "$bundle" $kind
+		refused "File config.json exists" vrun spec -b "$bundle" $kind
+		cp "$bundle/config.json" "$work/config.json"
+		[ "$(jq -c '[.process.args, .process.terminal, .root, .process.cwd]' "$work/config.json")" = '[["sh"],true,{"path":"rootfs","readonly":true},"/"]' ]
+		jq '.process.terminal = false | .process.args = ["sh", "-c", "id -u; tr -s \" \" </proc/self/uid_map; cat /proc/cmdline; touch /x"]' \
+			"$work/config.json" >"$bundle/config.json"
+		run vrun_run
+		echo "$output"
+		[ "$status" = 1 ]
+		[ "${lines[0]}" = 0 ]
+		[[ "$output" == *"touch: /x: Read-only file system"* ]]
+		case $kind in
+		--rootless) [ "${lines[1]}" = " 0 $(id -u) 1" ] ;;
+		--vm) jq -e '(.vm.kernel.path | startswith("/")) and (.vm.kernel.initrd | startswith("/"))
+			and .vm.hwConfig == { vcpus: 1, memory: 536870912 }' "$work/config.json" ;;
+		*) [ "${lines[1]}" = " 0 0 4294967295" ] && [ "$(jq .vm "$work/config.json")" = null ] ;;
+		esac
+	done
+	refused "/no/dir" vrun spec -b /no/dir
+}
