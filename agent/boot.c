@@ -120,7 +120,7 @@ int boot_mount_shares(struct err *err)
 
 _Noreturn void boot_end_machine(void)
 {
-	/* reboot=t on the command line: a triple fault, which every engine takes for the end. */
+	/* By the way that the engine's reboot= on the command line asks for. */
 	reboot(RB_AUTOBOOT);
 	for (;;)
 		pause();

@@ -76,7 +76,7 @@ static void guest_lose(struct guest *guest, int r)
 	loop_remove(TAKE_PTR(guest->source));
 	if (guest->why.code)
 		why = guest->why;
-	else if (r == -ENODATA || r == -EPIPE || r == -ECONNRESET)
+	else if (guest_is_closed(r))
 		err_set(&why, r, "the guest's agent closed its connection");
 	else
 		err_set_errno(&why, r, "connection to the guest's agent");

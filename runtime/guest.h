@@ -22,6 +22,7 @@
 #include "oci/agent_proto.h"
 #include "vmm/virtio/vsock.h"
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -51,7 +52,7 @@ struct guest_ops {
 	int (*answer)(void *ctx, uint32_t request, int error, const uint8_t *body, size_t len);
 	/* The guest's kernel has killed processes of the container for want of memory: so many so far. */
 	void (*oom)(void *ctx, uint64_t kills);
-	/* The link is lost or the agent broke the protocol; nothing more comes. */
+	/* The link is lost (guest_is_closed()) or the agent broke the protocol; nothing more comes. */
 	void (*lost)(void *ctx, const struct err *why);
 };
 
@@ -97,6 +98,12 @@ int guest_ps(struct guest *guest, void (*fn)(void *ctx, const char *text), void 
 /* UPDATE or STATS, with a number that the answer will have. */
 int guest_request(struct guest *guest, enum agent_msg type, uint32_t request, const void *payload,
 		  size_t len);
+
+/* Of guest_ops.lost: the connection has ended, which a guest that goes down does too. */
+static inline bool guest_is_closed(int code)
+{
+	return code == -ENODATA || code == -EPIPE || code == -ECONNRESET;
+}
 
 int guest_start(struct guest_process *process);
 int guest_signal(struct guest_process *process, int signo, bool all);

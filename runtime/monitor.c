@@ -24,6 +24,7 @@
 #include "vmm/vmm.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -36,6 +37,7 @@
 enum {
 	CONSOLE_LINES = 12, /* of a dead guest's, in the message */
 	CONSOLE_TEXT_MAX = 1400,
+	LOST_MS = 5000, /* from the end of the agent's connection to the machine's */
 };
 
 uint64_t monitor_now(void)
@@ -80,19 +82,24 @@ static void tell_failure(struct monitor *m, int status, int error, const char *t
 		control_reply(TAKE_PTR(m->starter), &msg);
 }
 
+static void fail(struct monitor *m, int status, char *text)
+{
+	if (m->phase == MONITOR_ENDED)
+		return;
+	text_hide_phrases(text);
+	tell_failure(m, status, EIO, text);
+	monitor_end(m, status);
+}
+
 void monitor_fail(struct monitor *m, const char *fmt, ...)
 {
 	char text[ERR_TEXT_MAX];
 	va_list ap;
 
-	if (m->phase == MONITOR_ENDED)
-		return;
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	text_hide_phrases(text);
-	tell_failure(m, 1, EIO, text);
-	monitor_end(m, 1);
+	fail(m, 1, text);
 }
 
 /* As above, with the console's last lines. */
@@ -216,12 +223,24 @@ static void on_hello(void *ctx, const struct guest_times *times)
 	loop_remove(TAKE_PTR(m->boot_timer));
 }
 
+static void on_lost_timer(void *ctx)
+{
+	struct monitor *m = ctx;
+
+	fail_with_console(m, m->lost.text);
+}
+
 static void on_lost(void *ctx, const struct err *why)
 {
 	struct monitor *m = ctx;
 	int status;
 
 	if (m->init && guest_has_exited(m->init, &status))
+		return;
+	/* A kernel that restarts resets its devices first: how the machine ends says more than that. */
+	m->lost = *why;
+	if (guest_is_closed(why->code) &&
+	    loop_add_timer(m->loop, LOST_MS, on_lost_timer, m, &m->lost_timer) == 0)
 		return;
 	fail_with_console(m, why->text);
 }
@@ -232,6 +251,24 @@ static const struct guest_ops guest_ops = {
 	.oom = monitor_oom,
 	.lost = on_lost,
 };
+
+/* A guest restarts after a panic too; what it says of itself decides no more than the words and the status. */
+static bool has_panicked(struct monitor *m)
+{
+	_cleanup_free_ char *text = malloc(CONSOLE_LOG_SIZE);
+
+	return text && console_log_tail(vmm_console(m->vmm), UINT_MAX, text, CONSOLE_LOG_SIZE) > 0 &&
+	       strstr(text, "Kernel panic - not syncing");
+}
+
+/* The signals by which reboot(2) ends a pid namespace of its own, as with runc. */
+static void end_by_guest(struct monitor *m, const char *did, int signo)
+{
+	char text[ERR_TEXT_MAX];
+
+	snprintf(text, sizeof(text), "the container ended because its guest %s", did);
+	fail(m, 128 + signo, text);
+}
 
 static void on_machine_ended(void *ctx, enum vmm_end end, const struct err *why)
 {
@@ -248,10 +285,17 @@ static void on_machine_ended(void *ctx, enum vmm_end end, const struct err *why)
 	}
 	if (end == VMM_END_CRASHED && why && why->code)
 		fail_with_console(m, why->text);
+	else if (end == VMM_END_RESET && has_panicked(m))
+		fail_with_console(m, "the guest's kernel panicked");
 	else if (m->phase == MONITOR_BOOTING)
-		fail_with_console(m, "the guest ended before its agent answered");
+		fail_with_console(m, end == VMM_END_RESET ? "the guest restarted before its agent answered"
+							  : "the guest powered off before its agent answered");
+	else if (m->phase < MONITOR_RUNNING)
+		fail_with_console(m, "the guest ended before its container was started");
+	else if (end == VMM_END_RESET)
+		end_by_guest(m, "restarted itself", SIGHUP);
 	else
-		fail_with_console(m, "the guest ended before its container did");
+		end_by_guest(m, "powered itself off", SIGINT);
 }
 
 static const struct vmm_callbacks vmm_callbacks = { .ended = on_machine_ended };

@@ -3,6 +3,7 @@
 #ifndef VRUN_RUNTIME_MONITOR_INTERNAL_H
 #define VRUN_RUNTIME_MONITOR_INTERNAL_H
 
+#include "base/err.h"
 #include "runtime/control.h"
 #include "runtime/guest.h"
 #include "runtime/launch_params.h"
@@ -67,7 +68,8 @@ struct monitor {
 	bool paused;
 	struct guest_stdio stdio; /* until the machine is there */
 	int tty; /* the slave of process.terminal, for its size; -EBADF */
-	struct loop_source *boot_timer, *kill_timer, *signals;
+	struct loop_source *boot_timer, *kill_timer, *lost_timer, *signals;
+	struct err lost; /* why the agent is gone, when the lost timer runs */
 	int kill_status; /* the status when the kill timer fires */
 
 	struct timeline timeline;

@@ -22,7 +22,8 @@ struct vmm;
 
 /* How the machine ended, for vmm_callbacks.ended. */
 enum vmm_end {
-	VMM_END_OFF, /* powered off or reset by the guest, or vmm_stop() */
+	VMM_END_OFF, /* powered off by the guest */
+	VMM_END_RESET, /* the guest restarted, by reboot(2) or as the last act of a panic: its console tells */
 	VMM_END_CRASHED, /* triple fault, KVM internal error, QEMU died: err says what */
 };
 

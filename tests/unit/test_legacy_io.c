@@ -11,15 +11,16 @@
 struct fixture {
 	struct console_log *log;
 	struct legacy_io io;
-	unsigned offs;
+	unsigned offs, resets; /* the second are of the first */
 };
 
-static void on_off(void *ctx, const char *how)
+static void on_off(void *ctx, bool reset, const char *how)
 {
 	struct fixture *f = ctx;
 
 	assert_non_null(how);
 	f->offs++;
+	f->resets += reset;
 }
 
 static int setup(void **state)
@@ -159,14 +160,17 @@ static void test_reset_and_power_off_are_told(void **state)
 	assert_int_equal(f->offs, 0);
 	out(f, 0x64, 0xfe);
 	assert_int_equal(f->offs, 1);
+	assert_int_equal(f->resets, 1);
 	out(f, ACPI_PORT_SLEEP_CONTROL, 5 << 2);
 	out(f, ACPI_PORT_SLEEP_STATUS, 0xff);
 	out(f, ACPI_PORT_RESET, 0);
 	assert_int_equal(f->offs, 1);
 	out(f, ACPI_PORT_SLEEP_CONTROL, 5 << 2 | ACPI_SLEEP_ENABLE);
 	assert_int_equal(f->offs, 2);
+	assert_int_equal(f->resets, 1);
 	out(f, ACPI_PORT_RESET, ACPI_RESET_VALUE);
 	assert_int_equal(f->offs, 3);
+	assert_int_equal(f->resets, 2);
 }
 
 static void test_absent_ports_read_ones_and_take_writes(void **state)

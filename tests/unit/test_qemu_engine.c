@@ -356,6 +356,14 @@ static void a_shutdown_event_is_the_end(void **state)
 	assert_int_equal(t.end, VMM_END_OFF);
 }
 
+static void a_reset_is_told_from_a_power_off(void **state)
+{
+	(void)state;
+	run_whole(RUNNING "say '{\"event\": \"SHUTDOWN\", \"data\": {\"guest\": true, \"reason\": "
+			  "\"guest-reset\"}}'\nwait_long");
+	assert_int_equal(t.end, VMM_END_RESET);
+}
+
 static void an_exit_after_the_event_is_no_crash(void **state)
 {
 	(void)state;
@@ -497,6 +505,7 @@ int main(void)
 		T(tells_why_it_doesnt_start),
 		T(runs_only_when_told),
 		T(a_shutdown_event_is_the_end),
+		T(a_reset_is_told_from_a_power_off),
 		T(an_exit_after_the_event_is_no_crash),
 		T(the_engine_may_be_freed_at_its_end),
 		T(the_console_is_kept_to_its_last_byte),

@@ -146,6 +146,28 @@ F
 	[[ "$output" != *"no such file or directory"* ]]
 }
 
+@test "a guest that restarts itself: what happened, and the status of reboot(2) in a container" {
+	mkbundle -- sh -c 'echo up; reboot -f; sleep 1000'
+	# in the VM's own pid namespace, where it is the machine's
+	edit_config -e 's|{ "type": "pid" }, *||' -e 's|"CAP_KILL"|"CAP_KILL", "CAP_SYS_BOOT"|g'
+	run vrun_run
+	echo "$output"
+	[ "$status" = 129 ]
+	[[ "${lines[0]}" == up ]]
+	[[ "$output" == *"guest restarted itself"* ]]
+
+	# the first thing that runs, before any agent
+	mkdir -p "$work/ir"
+	cp "$(command -v busybox)" "$work/ir/busybox"
+	printf '#!/busybox sh\n/busybox reboot -f\n' >"$work/ir/init"
+	chmod +x "$work/ir/init"
+	(cd "$work/ir" && find . | cpio -o -H newc --quiet) >"$work/initrd"
+	run vrun_run --initrd "$work/initrd"
+	echo "$output"
+	[ "$status" = 1 ]
+	[[ "$output" == *"restarted before its agent answered"* ]]
+}
+
 @test "an agent that never answers: a message after the time limit" {
 	mkbundle -- true
 	# an init that sleeps for ever

@@ -36,7 +36,7 @@ static void on_ended(void *ctx, enum vmm_end end, const struct err *err)
 	(void)ctx;
 	if (end == VMM_END_CRASHED)
 		fprintf(stderr, "crashed: %s\n", err->text);
-	loop_quit(loop, end == VMM_END_OFF ? 0 : 2);
+	loop_quit(loop, end == VMM_END_CRASHED ? 2 : 0);
 }
 
 static void on_output(void *ctx, const void *buf, size_t len)

@@ -60,7 +60,7 @@ static void put_reason(struct text *text, const struct kvm_run *run)
 {
 	switch (run->exit_reason) {
 	case KVM_EXIT_SHUTDOWN:
-		put(text, "the guest's kernel ended with a triple fault (a panic ends so, a reboot too)");
+		put(text, "the guest's kernel ended with a triple fault");
 		break;
 	case KVM_EXIT_INTERNAL_ERROR:
 		put_internal_error(text, run);

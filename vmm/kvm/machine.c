@@ -27,10 +27,10 @@ static void machine_end(struct kvm_machine *m, enum vmm_end end, const struct er
 	loop_wake(m->wake);
 }
 
-void kvm_machine_off(void *ctx, const char *how)
+void kvm_machine_off(void *ctx, bool reset, const char *how)
 {
 	log_debug("guest: %s", how);
-	machine_end(ctx, VMM_END_OFF, NULL);
+	machine_end(ctx, reset ? VMM_END_RESET : VMM_END_OFF, NULL);
 }
 
 static void on_crashed(void *ctx, const struct err *why)

@@ -43,6 +43,6 @@ struct kvm_machine {
 
 /* The handlers for vCPU threads; their ctx is the machine. */
 extern const struct kvm_vcpu_handlers kvm_machine_handlers;
-void kvm_machine_off(void *ctx, const char *how);
+void kvm_machine_off(void *ctx, bool reset, const char *how);
 
 #endif

@@ -183,12 +183,15 @@ static void qmp_greeted(void *ctx, unsigned major, unsigned minor)
 static void qmp_event(void *ctx, const char *name, const struct json *data)
 {
 	struct engine *engine = ctx;
+	const char *reason = NULL;
 
-	(void)data;
 	log_debug("QEMU: event %s", name);
-	/* Power-off and, as of -no-reboot, reset. */
-	if (strcmp(name, "SHUTDOWN") == 0)
-		end(engine, VMM_END_OFF, NULL);
+	if (strcmp(name, "SHUTDOWN") != 0)
+		return;
+	/* Power-off and, as of -no-reboot, reset: qapi/run-state.json, ShutdownCause. */
+	if (json_get(data, "reason"))
+		(void)json_to_string(json_get(data, "reason"), &reason, NULL);
+	end(engine, reason && strcmp(reason, "guest-reset") == 0 ? VMM_END_RESET : VMM_END_OFF, NULL);
 }
 
 static void qmp_broken(void *ctx, const char *why)

@@ -21,8 +21,8 @@ enum {
 	REG_D_VALID = 0x80,
 };
 
-void legacy_io_init(struct legacy_io *io, struct console_log *log, void (*off)(void *ctx, const char *how),
-		    void *ctx)
+void legacy_io_init(struct legacy_io *io, struct console_log *log,
+		    void (*off)(void *ctx, bool reset, const char *how), void *ctx)
 {
 	serial8250_init(&io->com1, log);
 	atomic_init(&io->cmos_index, 0);
@@ -81,7 +81,7 @@ static void write_port(struct legacy_io *io, unsigned port, uint8_t value)
 	switch (port) {
 	case I8042_COMMAND:
 		if (value == I8042_PULSE_RESET)
-			io->off(io->ctx, "reset by the keyboard controller's port");
+			io->off(io->ctx, true, "reset by the keyboard controller's port");
 		break;
 	case PIC_MASTER_DATA:
 	case PIC_SLAVE_DATA:
@@ -92,11 +92,11 @@ static void write_port(struct legacy_io *io, unsigned port, uint8_t value)
 		break;
 	case ACPI_PORT_SLEEP_CONTROL:
 		if (value & ACPI_SLEEP_ENABLE)
-			io->off(io->ctx, "powered off by ACPI");
+			io->off(io->ctx, false, "powered off by ACPI");
 		break;
 	case ACPI_PORT_RESET:
 		if (value == ACPI_RESET_VALUE)
-			io->off(io->ctx, "reset by ACPI");
+			io->off(io->ctx, true, "reset by ACPI");
 		break;
 	default:
 		break;

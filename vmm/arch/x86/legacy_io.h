@@ -20,13 +20,13 @@ struct legacy_io {
 	struct serial8250 com1;
 	_Atomic uint8_t cmos_index;
 	atomic_bool saw_pic;
-	/* The guest asked to be powered off or reset; `how` is static text. */
-	void (*off)(void *ctx, const char *how);
+	/* The guest asked to be powered off, or reset; `how` is static text. */
+	void (*off)(void *ctx, bool reset, const char *how);
 	void *ctx;
 };
 
-void legacy_io_init(struct legacy_io *io, struct console_log *log, void (*off)(void *ctx, const char *how),
-		    void *ctx);
+void legacy_io_init(struct legacy_io *io, struct console_log *log,
+		    void (*off)(void *ctx, bool reset, const char *how), void *ctx);
 void legacy_io_done(struct legacy_io *io);
 
 /*
