@@ -435,7 +435,9 @@ int monitor_boot(struct monitor *m, int config_fd, struct err *err)
 	r = loop_add_timer(m->loop, m->params.boot_timeout * 1000ULL, on_boot_timeout, m, &m->boot_timer);
 	if (r < 0)
 		return err_set_errno(err, r, "event loop");
-	r = monitor_net_plug(m, err);
+	r = vmm_check(m->spec, err);
+	if (r == 0)
+		r = monitor_net_plug(m, err);
 	if (r == 0)
 		r = vmm_new(m->loop, m->spec, &vmm_callbacks, m, &m->vmm, err);
 	if (r == 0)

@@ -49,6 +49,8 @@ struct vmm_net_stats {
 	uint64_t tx_packets, tx_bytes, tx_dropped;
 };
 
+/* Refuse what the guest's kernel could not run in. */
+int vmm_check(const struct vm_spec *spec, struct err *err);
 /*
  * Build the machine: guest memory, image loaded, devices made; nothing runs yet.
  * `spec` is borrowed and outlives the vmm. The taps' descriptors that it names are

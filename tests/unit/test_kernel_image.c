@@ -407,6 +407,42 @@ static void test_bzimage_outside_memory_is_refused(void **state)
 	assert_int_equal(f->kernel.end, RAM);
 }
 
+/* The kernel's memory ends at `end`; 16 MiB must be left to start in. */
+static void assert_least_memory(struct fixture *f, uint64_t end)
+{
+	const uint64_t least = (end + (16ULL << 20) + 0x1fffff) & ~0x1fffffULL;
+	struct err err = ERR_INIT;
+	int fd = memfd_create("kernel", MFD_CLOEXEC);
+	char path[32], text[64];
+
+	assert_int_equal(write(fd, f->file, f->image.size), (ssize_t)f->image.size);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	assert_int_equal(kernel_image_check_memory(path, NULL, least, NULL), 0);
+	assert_int_equal(kernel_image_check_memory(path, NULL, least - 1, &err), -EINVAL);
+	snprintf(text, sizeof(text), "needs at least %llu MiB", (unsigned long long)least >> 20);
+	assert_non_null(strstr(err.text, text));
+	assert_memory_equal(err.text, "memory: ", 8);
+	/* The initramfs counts. */
+	assert_int_equal(ftruncate(fd, 4 << 20), 0);
+	assert_int_equal(kernel_image_check_memory(path, path, least, NULL), -EINVAL);
+	assert_int_equal(kernel_image_check_memory(path, path, least + (4 << 20), NULL), 0);
+	close(fd);
+}
+
+static void test_a_vm_too_small_for_the_kernel_is_refused(void **state)
+{
+	struct fixture *f = *state;
+
+	make_elf(f);
+	assert_int_equal(load(f), 0);
+	assert_least_memory(f, f->kernel.end);
+	elf_segment(f, 0)->p_paddr = htole64(UINT64_MAX - 8);
+	assert_int_equal(kernel_image_end_elf(&f->image, &(uint64_t){ 0 }, NULL), -ENOEXEC);
+	make_bzimage(f);
+	assert_int_equal(load(f), 0);
+	assert_least_memory(f, f->kernel.end);
+}
+
 static void test_other_files_are_refused(void **state)
 {
 	struct fixture *f = *state;
@@ -505,6 +541,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_elf_segments_go_to_their_physical_addresses),
 		TEST(test_elf_is_read_from_a_descriptor_too),
+		TEST(test_a_vm_too_small_for_the_kernel_is_refused),
 		TEST(test_elf_cut_short_at_any_byte_is_refused),
 		TEST(test_elf_of_another_kind_is_refused),
 		TEST(test_elf_program_headers_out_of_range_are_refused),

@@ -117,6 +117,9 @@ F
 @test "too little and too much memory, too many processors" {
 	mkbundle -- true
 	fails_with "*memory*" vrun_run --memory 1M
+	# more than any VM's least, less than this kernel's
+	fails_with "*memory: 64 MiB, but the guest kernel */vmlinux needs at least * MiB" \
+		vrun_run --kernel "$repo/build/guest/vmlinux" --memory 64M
 	fails_with "*memory*" vrun_run --memory nonsense
 	fails_with "*cpus*" vrun_run --cpus 0
 	fails_with "*cpus*" vrun_run --cpus 33

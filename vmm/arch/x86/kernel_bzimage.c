@@ -65,6 +65,21 @@ static int check_header(const struct image_file *file, const struct setup_header
 	return 0;
 }
 
+int kernel_image_end_bzimage(const struct image_file *file, uint64_t *ret_end, struct err *err)
+{
+	struct setup_header hdr;
+	size_t len;
+	int r = read_header(file, &hdr, &len, err);
+
+	if (r == 0)
+		r = check_header(file, &hdr, err);
+	if (r < 0)
+		return r;
+	if (__builtin_add_overflow(le64toh(hdr.pref_address), le32toh(hdr.init_size), ret_end))
+		return err_set(err, -ENOEXEC, "%s: it wants to be loaded beyond all memory", file->name);
+	return 0;
+}
+
 int kernel_image_load_bzimage(const struct image_file *file, const struct guest_mem *mem,
 			      struct kernel_image *ret, struct err *err)
 {

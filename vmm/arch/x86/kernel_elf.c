@@ -70,6 +70,42 @@ static int load_segment(const struct image_file *file, const struct guest_mem *m
 	return 0;
 }
 
+static int read_headers(const struct image_file *file, Elf64_Ehdr *ret_eh,
+			Elf64_Phdr ret_phdrs[static SEGMENTS_MAX], struct err *err)
+{
+	int r = image_file_read(file, 0, ret_eh, sizeof(*ret_eh), err);
+
+	if (r == 0)
+		r = check_header(file, ret_eh, err);
+	if (r == 0)
+		r = image_file_read(file, le64toh(ret_eh->e_phoff), ret_phdrs,
+				    le16toh(ret_eh->e_phnum) * sizeof(*ret_phdrs), err);
+	return r;
+}
+
+int kernel_image_end_elf(const struct image_file *file, uint64_t *ret_end, struct err *err)
+{
+	Elf64_Phdr phdrs[SEGMENTS_MAX];
+	Elf64_Ehdr eh;
+	uint64_t last = 0;
+	int r = read_headers(file, &eh, phdrs, err);
+
+	if (r < 0)
+		return r;
+	for (unsigned i = 0; i < le16toh(eh.e_phnum); i++) {
+		uint64_t end;
+
+		if (le32toh(phdrs[i].p_type) != PT_LOAD)
+			continue;
+		if (__builtin_add_overflow(le64toh(phdrs[i].p_paddr), le64toh(phdrs[i].p_memsz), &end))
+			return err_set(err, -ENOEXEC, "%s: an ELF segment beyond all memory", file->name);
+		if (end > last)
+			last = end;
+	}
+	*ret_end = last;
+	return 0;
+}
+
 int kernel_image_load_elf(const struct image_file *file, const struct guest_mem *mem,
 			  struct kernel_image *ret, struct err *err)
 {
@@ -82,13 +118,7 @@ int kernel_image_load_elf(const struct image_file *file, const struct guest_mem 
 	bool entry_inside = false;
 	int r;
 
-	r = image_file_read(file, 0, &eh, sizeof(eh), err);
-	if (r < 0)
-		return r;
-	r = check_header(file, &eh, err);
-	if (r < 0)
-		return r;
-	r = image_file_read(file, le64toh(eh.e_phoff), phdrs, le16toh(eh.e_phnum) * sizeof(*phdrs), err);
+	r = read_headers(file, &eh, phdrs, err);
 	if (r < 0)
 		return r;
 	image.entry = le64toh(eh.e_entry);

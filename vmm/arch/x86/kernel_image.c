@@ -15,6 +15,10 @@
 #include <sys/stat.h>
 
 #define PAGE 4096ULL
+/* Beyond the kernel's image and initramfs: below some 10 MiB Debian's cloud kernel panics before the agent runs. */
+#define BOOT_MEMORY (16ULL << 20)
+#define MEMORY_STEP (2ULL << 20)
+#define MEMORY_SANE (1ULL << 40)
 
 /* The words are ours: the caller's caller takes strerror's texts for the container's own failures. */
 static const char *open_failure(int error)
@@ -75,10 +79,11 @@ int image_file_read(const struct image_file *file, uint64_t offset, void *buf, u
 	return 0;
 }
 
-int kernel_image_load(const struct image_file *file, const struct guest_mem *mem, struct kernel_image *ret,
-		      struct err *err)
+enum kernel_format { FORMAT_ELF, FORMAT_BZIMAGE };
+
+/* The first sector tells: ELF's magic at 0, "HdrS" at 0x202. An enum kernel_format, or -ENOEXEC. */
+static int find_format(const struct image_file *file, struct err *err)
 {
-	/* The first sector tells both apart: ELF's magic at 0, "HdrS" at 0x202. */
 	uint8_t head[0x206] = { 0 };
 	int r;
 
@@ -86,10 +91,55 @@ int kernel_image_load(const struct image_file *file, const struct guest_mem *mem
 	if (r < 0)
 		return r;
 	if (memcmp(head, ELFMAG, SELFMAG) == 0)
-		return kernel_image_load_elf(file, mem, ret, err);
+		return FORMAT_ELF;
 	if (memcmp(head + 0x202, "HdrS", 4) == 0)
-		return kernel_image_load_bzimage(file, mem, ret, err);
+		return FORMAT_BZIMAGE;
 	return err_set(err, -ENOEXEC, "%s: neither an ELF vmlinux nor a bzImage", file->name);
+}
+
+int kernel_image_load(const struct image_file *file, const struct guest_mem *mem, struct kernel_image *ret,
+		      struct err *err)
+{
+	int r = find_format(file, err);
+
+	if (r < 0)
+		return r;
+	return r == FORMAT_ELF ? kernel_image_load_elf(file, mem, ret, err)
+			       : kernel_image_load_bzimage(file, mem, ret, err);
+}
+
+int kernel_image_check_memory(const char *kernel, const char *initrd, uint64_t memory, struct err *err)
+{
+	struct image_file file = { .fd = -EBADF }, initrd_file = { .fd = -EBADF };
+	_cleanup_close_ int fd = -EBADF, initrd_fd = -EBADF;
+	uint64_t end, least;
+	int r;
+
+	r = image_file_open(kernel, "kernel", &file, err);
+	if (r < 0)
+		return r;
+	fd = file.fd;
+	if (initrd) {
+		r = image_file_open(initrd, "initramfs", &initrd_file, err);
+		if (r < 0)
+			return r;
+		initrd_fd = initrd_file.fd;
+	}
+	r = find_format(&file, err);
+	if (r >= 0)
+		r = r == FORMAT_ELF ? kernel_image_end_elf(&file, &end, err)
+				    : kernel_image_end_bzimage(&file, &end, err);
+	if (r < 0)
+		return r;
+	if (end > MEMORY_SANE || initrd_file.size > MEMORY_SANE)
+		return err_set(err, -ENOEXEC, "%s: it would need more than %llu GiB of memory", kernel,
+			       MEMORY_SANE >> 30);
+	least = end + initrd_file.size + BOOT_MEMORY;
+	least = (least + MEMORY_STEP - 1) / MEMORY_STEP * MEMORY_STEP;
+	if (memory < least)
+		return err_set(err, -EINVAL, "memory: %llu MiB, but the guest kernel %s needs at least %llu MiB",
+			       (unsigned long long)(memory >> 20), kernel, (unsigned long long)(least >> 20));
+	return 0;
 }
 
 /* The lowest page-aligned place at or above `from` with `size` bytes of RAM that end at or below `max`; 0: none. */
