@@ -16,6 +16,7 @@
 #include "agent/agent.h"
 
 #include "agent/cgroup.h"
+#include "agent/clock.h"
 #include "agent/container.h"
 #include "agent/oom.h"
 #include "agent/ps.h"
@@ -59,6 +60,7 @@ struct agent {
 	uint32_t seccomp_flags;
 	struct container *container;
 	struct oom_watch *oom;
+	struct clock_follower clock;
 	struct entry *entries;
 	unsigned n_entries;
 	uint64_t ended_ms; /* when the first process ended, 0: not yet */
@@ -341,13 +343,6 @@ static int create(struct agent *a, struct agent_create *msg, struct err *err)
 	struct entry *e;
 	int r;
 
-	if (msg->clock_ns) {
-		struct timespec ts = { .tv_sec = msg->clock_ns / 1000000000,
-				       .tv_nsec = msg->clock_ns % 1000000000 };
-
-		if (clock_settime(CLOCK_REALTIME, &ts) < 0)
-			return err_set_errno(err, -errno, "setting the clock");
-	}
 	r = container_new(TAKE_PTR(msg->config), TAKE_PTR(msg->network), TAKE_PTR(a->seccomp), a->seccomp_len,
 			  a->seccomp_flags, &a->container, err);
 	if (r < 0)
@@ -523,6 +518,8 @@ static int on_frame(void *ctx, enum agent_msg type, uint32_t process, const uint
 		a->config->flush(true);
 		send_frame(a, AGENT_MSG_SYNCED, process, NULL, 0);
 		return 0;
+	case AGENT_MSG_CLOCK:
+		return clock_follow(&a->clock, get_le64(payload));
 	case AGENT_MSG_PS:
 		on_ps(a);
 		return 0;

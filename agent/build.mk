@@ -3,6 +3,7 @@ agent_core_SRC := \
 	agent/agent.c \
 	agent/cgroup.c \
 	agent/child.c \
+	agent/clock.c \
 	agent/container.c \
 	agent/copy_tree.c \
 	agent/credentials.c \

@@ -97,6 +97,8 @@ static bool payload_fits(unsigned type, size_t len)
 	case AGENT_MSG_CREATED:
 	case AGENT_MSG_STARTED:
 		return len == 0 || len == sizeof(le64);
+	case AGENT_MSG_CLOCK:
+		return len == sizeof(le64);
 	case AGENT_MSG_SIGNAL:
 		return len == sizeof(struct agent_signal);
 	case AGENT_MSG_RESIZE:

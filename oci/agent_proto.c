@@ -65,7 +65,6 @@ static const struct spec_field create_fields[] = {
 		   .schema = &oci_spec_schema),
 	SPEC_FIELD("stdio", agent_create, stdio, object, .schema = &stdio_schema),
 	SPEC_FIELD("start", agent_create, start, bool),
-	SPEC_FIELD("clockNs", agent_create, clock_ns, i64),
 	SPEC_FIELD("network", agent_create, network, pointer, .schema = &guest_net_schema),
 	{ 0 },
 };

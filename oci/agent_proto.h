@@ -37,7 +37,7 @@ struct err;
 
 enum {
 	AGENT_PORT_CONTROL = 1024,
-	AGENT_PROTO_VERSION = 3,
+	AGENT_PROTO_VERSION = 4,
 	AGENT_FRAME_MAX_TO_GUEST = 16 << 20,
 	AGENT_FRAME_MAX_TO_HOST = 64 << 10,
 	AGENT_INIT = 0, /* the process number of the container's first process */
@@ -56,6 +56,7 @@ enum agent_msg {
 	AGENT_MSG_UPDATE = 8, /* JSON: struct agent_update: the container's limits, anew */
 	AGENT_MSG_STATS = 9, /* empty: what does the container use? */
 	AGENT_MSG_PS = 10, /* empty: list the container's processes; answered by PS_LIST, in order */
+	AGENT_MSG_CLOCK = 11, /* le64: the host's CLOCK_REALTIME, ns, which the guest's is to follow */
 
 	/* guest to host */
 	AGENT_MSG_HELLO = 64, /* struct agent_hello */
@@ -147,7 +148,6 @@ struct agent_create {
 	struct oci_spec *config;
 	struct agent_stdio stdio;
 	bool start; /* go on to execve() at once, without waiting for START */
-	int64_t clock_ns; /* host CLOCK_REALTIME, 0: leave the guest's clock */
 	struct guest_net *network; /* the links and all that belongs to them; NULL: only loopback */
 };
 

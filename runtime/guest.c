@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <time.h>
 
 enum { AGENT_TEXT_MAX = 1024 };
 
@@ -559,6 +560,16 @@ int guest_ps(struct guest *guest, void (*fn)(void *ctx, const char *text), void 
 int guest_request(struct guest *guest, enum agent_msg type, uint32_t request, const void *payload, size_t len)
 {
 	return send_frame(guest, type, request, payload, len);
+}
+
+int guest_set_clock(struct guest *guest)
+{
+	struct timespec ts;
+	le64 wire;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	wire = le64_make((uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec);
+	return send_frame(guest, AGENT_MSG_CLOCK, AGENT_INIT, &wire, sizeof(wire));
 }
 
 int guest_start(struct guest_process *process)

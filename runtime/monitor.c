@@ -38,6 +38,7 @@ enum {
 	CONSOLE_LINES = 12, /* of a dead guest's, in the message */
 	CONSOLE_TEXT_MAX = 1400,
 	LOST_MS = 5000, /* from the end of the agent's connection to the machine's */
+	CLOCK_MS = 5 * 60 * 1000, /* NTP slews by at most 0.5 ms a second: 150 ms */
 };
 
 uint64_t monitor_now(void)
@@ -214,6 +215,16 @@ static const struct guest_process_ops init_ops = {
 
 /* --- the guest --- */
 
+/* The host's clock is corrected by NTP or by hand, which a guest does not see by itself. */
+static void on_clock_timer(void *ctx)
+{
+	struct monitor *m = ctx;
+
+	if (!m->paused)
+		(void)guest_set_clock(m->guest);
+	loop_set_timer(m->clock_timer, CLOCK_MS);
+}
+
 static void on_hello(void *ctx, const struct guest_times *times)
 {
 	struct monitor *m = ctx;
@@ -221,6 +232,10 @@ static void on_hello(void *ctx, const struct guest_times *times)
 	m->timeline.guest = *times;
 	m->phase = MONITOR_CREATING;
 	loop_remove(TAKE_PTR(m->boot_timer));
+	/* What it booted with may have been a clock of whole seconds. */
+	(void)guest_set_clock(m->guest);
+	if (loop_add_timer(m->loop, CLOCK_MS, on_clock_timer, m, &m->clock_timer) < 0)
+		log_debug("no timer for the guest's clock");
 }
 
 static void on_lost_timer(void *ctx)

@@ -78,6 +78,8 @@ static int verb_resume(struct monitor *m, struct err *err)
 		return r;
 	m->paused = false;
 	status_set(m->params.fds[LAUNCH_FD_STATUS], STATUS_RUNNING);
+	/* An emulator's clock stood still with its CPUs. */
+	(void)guest_set_clock(m->guest);
 	return 0;
 }
 

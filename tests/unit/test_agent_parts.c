@@ -3,6 +3,7 @@
 #include "tests/unit/test.h"
 
 #include "agent/cgroup.h"
+#include "agent/clock.h"
 #include "agent/flush.h"
 #include "base/lookpath.h"
 #include "agent/mount_options.h"
@@ -326,6 +327,45 @@ static void namespaces_that_clone_makes(void **state)
 	assert_int_equal(namespaces_check(&l, NULL), -ENOTSUP);
 }
 
+/* --- clock --- */
+
+static void a_clock_behind_goes_forward_at_once(void **state)
+{
+	const uint64_t now = 1700000000000000000;
+	struct clock_follower f = { 0 };
+
+	(void)state;
+	assert_int_equal(clock_correction(&f, now + 900000000, now), 900000000);
+	assert_int_equal(clock_correction(&f, now + 20000000, now), 0);
+	assert_int_equal(clock_correction(&f, now, now), 0);
+	/* An emulated machine without a clock begins in 1970. */
+	assert_int_equal(clock_correction(&f, now, 1000), now - 1000);
+}
+
+static void a_clock_ahead_goes_back_after_two_that_say_so(void **state)
+{
+	const uint64_t now = 1700000000000000000;
+	struct clock_follower f = { 0 };
+
+	(void)state;
+	/* The first may just have been late. */
+	assert_int_equal(clock_correction(&f, now - 5000000000, now), 0);
+	assert_int_equal(clock_correction(&f, now - 1000000000, now), -1000000000);
+	assert_int_equal(clock_correction(&f, now - 1000000000, now), 0);
+	assert_int_equal(clock_correction(&f, now, now), 0);
+	assert_int_equal(clock_correction(&f, now - 2000000000, now), 0);
+	assert_int_equal(clock_correction(&f, now - 3000000000, now), -2000000000);
+}
+
+static void a_clock_that_can_not_be_is_not_followed(void **state)
+{
+	struct clock_follower f = { 0 };
+
+	(void)state;
+	assert_int_equal(clock_correction(&f, UINT64_MAX, 1700000000000000000), 0);
+	assert_int_equal(clock_correction(&f, 1700000000000000000, UINT64_MAX), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -346,6 +386,9 @@ int main(void)
 		cmocka_unit_test(only_dirty_pages_are_flushed),
 		cmocka_unit_test(ids_map_to_the_guests),
 		cmocka_unit_test(namespaces_that_clone_makes),
+		cmocka_unit_test(a_clock_behind_goes_forward_at_once),
+		cmocka_unit_test(a_clock_ahead_goes_back_after_two_that_say_so),
+		cmocka_unit_test(a_clock_that_can_not_be_is_not_followed),
 	};
 
 	return cmocka_run_group_tests(tests, make_programs, remove_programs);

@@ -460,10 +460,12 @@ static void a_second_hello(void **state)
 static void another_protocol_version(void **state)
 {
 	struct agent_hello hello = { .version = le32_make(AGENT_PROTO_VERSION + 1) };
+	char text[32];
 
 	create(*state);
 	say(*state, AGENT_MSG_HELLO, 0, &hello, sizeof(hello));
-	break_protocol(*state, "speaks protocol 4");
+	snprintf(text, sizeof(text), "speaks protocol %d,", AGENT_PROTO_VERSION + 1);
+	break_protocol(*state, text);
 }
 
 /* Its HELLO may be shorter or longer than ours: the message still says what is wrong. */
