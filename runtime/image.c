@@ -92,6 +92,28 @@ static int check_kernel(const char *path, struct err *err)
 	return err_set(err, -EINVAL, "guest kernel %s: unknown format, neither an ELF vmlinux nor a bzImage", path);
 }
 
+/* A kernel of a directory of ours with its initramfs; `wanted`: that very file. */
+static bool find_pair(const char *wanted, char **ret_kernel, char **ret_initrd)
+{
+	char exe[PATH_MAX];
+
+	if (exe_dir(exe) < 0)
+		return false;
+	for (size_t d = 0; d < ARRAY_SIZE(guest_dirs); d++) {
+		for (size_t f = 0; f < ARRAY_SIZE(guest_files); f++) {
+			_cleanup_free_ char *kernel = find_file(exe, guest_dirs[d], guest_files[f].kernel);
+			_cleanup_free_ char *initrd = find_file(exe, guest_dirs[d], guest_files[f].initrd);
+
+			if (!kernel || !initrd || (wanted && strcmp(kernel, wanted) != 0))
+				continue;
+			*ret_kernel = TAKE_PTR(kernel);
+			*ret_initrd = TAKE_PTR(initrd);
+			return true;
+		}
+	}
+	return false;
+}
+
 static int copy(const char *from, char **ret)
 {
 	*ret = strdup(from);
@@ -102,7 +124,7 @@ int image_find(const struct config *config, char **ret_kernel, char **ret_initrd
 {
 	_cleanup_free_ char *kernel = NULL;
 	_cleanup_free_ char *initrd = NULL;
-	char exe[PATH_MAX];
+	_cleanup_free_ char *wanted = NULL;
 	int r;
 
 	if (config->kernel) {
@@ -118,19 +140,9 @@ int image_find(const struct config *config, char **ret_kernel, char **ret_initrd
 			return r;
 	}
 	if (!config->kernel || !config->initrd) {
-		if (exe_dir(exe) < 0)
-			return err_set(err, -ENOENT,
-				       "the guest's images can't be searched: /proc is not mounted");
 		/* An initramfs holds modules of its kernel: the two belong together. */
-		for (size_t d = 0; d < ARRAY_SIZE(guest_dirs) && !kernel; d++) {
-			for (size_t f = 0; f < ARRAY_SIZE(guest_files) && !kernel; f++) {
-				kernel = find_file(exe, guest_dirs[d], guest_files[f].kernel);
-				initrd = kernel ? find_file(exe, guest_dirs[d], guest_files[f].initrd) : NULL;
-				if (!initrd)
-					free(TAKE_PTR(kernel));
-			}
-		}
-		if (!kernel)
+		wanted = config->kernel ? realpath(config->kernel, NULL) : NULL;
+		if (!(wanted && find_pair(wanted, &kernel, &initrd)) && !find_pair(NULL, &kernel, &initrd))
 			return err_set(err, -ENOENT,
 				       "there is no guest kernel and initramfs yet; `make guest` makes both "
 				       "(or name them with --kernel and --initrd)");
