@@ -99,15 +99,14 @@ load common
 	[ "$(cat "$work/status")" = 0 ]
 }
 
-# bats test_tags=bulk
 @test "32 MiB come out whole, through a slow reader too" {
-	mkbundle -- sh -c 'head -c 33554432 /dev/urandom | tee /sum | cat; sha256sum </sum >/sum2'
+	mkbundle -- cat /data
+	head -c 33554432 /dev/urandom >"$bundle/rootfs/data"
 	vrun_run | (
 		head -c 1000000
 		sleep 1
 		cat
-	) | sha256sum >"$work/got"
-	[ "$(cut -d' ' -f1 "$work/got")" = "$(cut -d' ' -f1 "$bundle/rootfs/sum2")" ]
+	) | cmp - "$bundle/rootfs/data"
 }
 
 @test "a reader that goes away does not hang the container" {
