@@ -1,6 +1,6 @@
 # vrun: plain GNU make, out of tree in build/MODE.
 #
-#   make                 build/release: vrun, vrun-vmm, vrun-agent
+#   make                 build/release: vrun, vrun-vmm, vrun-agent, vrun-probe
 #   make MODE=dev|asan   other ways to build (see "Modes")
 #   make run             install what is needed, build, run a container in a VM
 #   make test            install what tests need, build, test
@@ -94,7 +94,7 @@ $(B)/obj/cmd/version.o: $(B)/version.stamp
 # --- Binaries ---
 LIBS := -lseccomp -lyajl -lcap -lmnl
 .PHONY: binaries
-binaries: $(if $(vrun_SRC),$(B)/vrun) $(if $(vrun_vmm_SRC),$(B)/vrun-vmm) $(if $(agent_SRC),$(B)/vrun-agent)
+binaries: $(if $(vrun_SRC),$(B)/vrun) $(if $(vrun_vmm_SRC),$(B)/vrun-vmm) $(if $(agent_SRC),$(B)/vrun-agent) $(B)/vrun-probe
 
 $(B)/vrun: $(call objs,$(vrun_SRC)) $(B)/libruntime.a $(B)/libvmm.a $(B)/liboci.a $(B)/libbase.a
 	@echo "  LINK  $@"
@@ -107,6 +107,11 @@ $(B)/vrun-vmm: $(call objs,$(vrun_vmm_SRC)) $(B)/libruntime.a $(B)/libvmm.a $(B)
 $(B)/vrun-agent: $(call agent_objs,$(agent_SRC) $(agent_shared_SRC))
 	@echo "  LINK  $@"
 	@gcc $(AGENT_CFLAGS) $(AGENT_LINK) -o $@ $^ -lyajl_s -lcap
+	@strip --strip-unneeded $@
+
+$(B)/vrun-probe: $(call agent_objs,$(probe_SRC))
+	@echo "  LINK  $@"
+	@gcc $(AGENT_CFLAGS) $(AGENT_LINK) -o $@ $^
 	@strip --strip-unneeded $@
 
 # --- Unit tests ---

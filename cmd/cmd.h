@@ -58,7 +58,7 @@ extern const struct opt global_opts[];
 /* NULL-terminated, in the order of --help. */
 extern const struct command *const commands[];
 
-extern const struct command cmd_check, cmd_checkpoint, cmd_completion, cmd_console, cmd_create;
+extern const struct command cmd_check, cmd_checkpoint, cmd_compare, cmd_completion, cmd_console, cmd_create;
 extern const struct command cmd_delete, cmd_events, cmd_exec, cmd_features, cmd_kill, cmd_list, cmd_manual;
 extern const struct command cmd_pause, cmd_ps, cmd_restore, cmd_resume, cmd_run, cmd_spec, cmd_start;
 extern const struct command cmd_state, cmd_top, cmd_update;

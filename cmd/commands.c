@@ -48,6 +48,7 @@ const struct command *const commands[] = {
 	&cmd_list,
 	&cmd_spec,
 	&cmd_check,
+	&cmd_compare,
 	&cmd_features,
 	&cmd_completion,
 	&cmd_manual,

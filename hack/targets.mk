@@ -87,6 +87,7 @@ EXAMPLES := hack/examples/containerd.toml hack/examples/docker.json hack/example
 install: binaries guest doc
 	install -Dm755 $(B)/vrun $(DESTDIR)$(PREFIX)/bin/vrun
 	install -Dm755 $(B)/vrun-vmm $(DESTDIR)$(LIBEXEC)/vrun-vmm
+	install -Dm755 $(B)/vrun-probe $(DESTDIR)$(LIBEXEC)/vrun-probe
 	install -Dm644 $(GUEST)/vmlinux $(DESTDIR)$(LIBEXEC)/guest/vmlinux
 	install -Dm644 $(GUEST)/initrd.img $(DESTDIR)$(LIBEXEC)/guest/initrd.img
 	install -Dm644 $(DOC)/vrun.1 $(DESTDIR)$(SHARE)/man/man1/vrun.1

@@ -12,6 +12,7 @@ bats_require_minimum_version 1.5.0
 	./opt/v/bin/vrun
 	./opt/v/lib/vrun/guest/initrd.img
 	./opt/v/lib/vrun/guest/vmlinux
+	./opt/v/lib/vrun/vrun-probe
 	./opt/v/lib/vrun/vrun-vmm
 	./opt/v/share/bash-completion/completions/vrun
 	./opt/v/share/doc/vrun/examples/containerd.toml
