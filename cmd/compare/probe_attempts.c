@@ -94,6 +94,8 @@ int probe_panic(int argc, char **argv)
 		return 1;
 	}
 	say("panic", "now");
+	/* What was said has to be out before there is nobody left to pass it on. */
+	sleep(1);
 	if (write(fd, "c", 1) != 1)
 		say("panic", strerrorname_np(errno));
 	sleep(5);
