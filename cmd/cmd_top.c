@@ -249,6 +249,8 @@ const struct command cmd_top = {
 	.details = "CPU% is of the time since the table before, 100 for a whole CPU; MEMORY and LIMIT are the\n"
 		   "container's in its VM; ON HOST is what vrun-vmm and its\n"
 		   "emulator have in memory, the VM's among it.",
+	.examples = "vrun top\n"
+		    "vrun top --once web",
 	.opts = opts,
 	.opts_size = sizeof(struct options),
 	.min_words = 0,

@@ -33,6 +33,8 @@ static bool next_word(const char **words, struct word *ret)
 	if (!len)
 		return false;
 	*words = p + len + strspn(p + len, "]");
+	if (len > strlen("…") && !memcmp(p + len - strlen("…"), "…", strlen("…")))
+		len -= strlen("…");
 	*ret = (struct word){ p, len, help_value_of(p, len) };
 	return true;
 }
