@@ -13,3 +13,5 @@ unit_TESTS += test_program
 test_program_SRC := tests/unit/test_program.c
 unit_TESTS += test_foreground
 test_foreground_SRC := tests/unit/test_foreground.c
+unit_TESTS += test_monitor
+test_monitor_SRC := tests/unit/test_monitor.c
