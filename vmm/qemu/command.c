@@ -74,8 +74,8 @@ static bool is_kvm(const struct vm_spec *spec)
 static void add_machine(struct qemu_command *command, const struct vm_spec *spec)
 {
 	/*
-	 * q35 is the one machine that both kernels boot on: the stock one wants ACPI for its
-	 * CPUs, the tuned one has none and takes the MP table and PCI's I/O ports. What it has
+	 * q35 is the machine that every kernel boots on: with ACPI, or without it by the MP
+	 * table and PCI's I/O ports. What it has
 	 * beyond a PCI root only costs probing time. qboot does no more than load the kernel
 	 * (SeaBIOS takes 0.1 s), and makes both kinds of tables. Without hot-plug the ACPI code
 	 * is a fraction as long.
