@@ -116,7 +116,7 @@ $(B)/vrun-probe: $(call agent_objs,$(probe_SRC))
 
 # --- Unit tests ---
 # tests/unit/*.mk: unit_TESTS += NAME, NAME_SRC := files, NAME_LIBS := archives and libraries after the usual ones.
-include $(wildcard tests/unit/*.mk)
+include $(wildcard tests/unit/*.mk) tests/bench/bench.mk
 
 define unit_test
 $(B)/tests/$(1): $$(call objs,$$($(1)_SRC)) $(B)/libruntime.a $(B)/libvmm.a $(B)/liboci.a $(B)/libbase.a

@@ -119,6 +119,7 @@ help:
 	@echo "make unit MODE=M   the unit tests of one mode"
 	@echo "make guest         the guest's kernel and initramfs, in $(GUEST)"
 	@echo "make kernel        the tuned guest kernel from Debian's source package (5 minutes on 2 cores)"
+	@echo "make bench         vrun beside QEMU microvm, runc and crun: a table, JSON and a chart (30 minutes)"
 	@echo "make install       into DESTDIR and PREFIX (now '$(DESTDIR)$(PREFIX)')"
 	@echo "make deb           a Debian package of the same, in build/"
 	@echo "make deb-check     installs and uses that package in a clean Debian 12"
