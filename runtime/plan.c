@@ -35,6 +35,8 @@ static int plan_vm(const struct plan_input *input, struct plan *plan, struct err
 	plan_size(config, plan->config, vm);
 	r = image_find(config, &vm->kernel, &vm->initrd, err);
 	if (r == 0)
+		plan_size_for_kernel(config, vm);
+	if (r == 0)
 		r = set_string(&vm->id, input->id, err);
 	if (r == 0)
 		r = set_string(&vm->cmdline, config->kernel_params, err);

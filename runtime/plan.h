@@ -88,6 +88,8 @@ bool plan_is_bind(const struct oci_mount *mount);
 
 /* plan_size.c: memory and CPUs from the config and linux.resources. */
 void plan_size(const struct config *config, const struct oci_spec *spec, struct vm_spec *vm);
+/* A container's limit may be less than its kernel comes up in: then the VM gets that. */
+void plan_size_for_kernel(const struct config *config, struct vm_spec *vm);
 /* What vrun-vmm and its emulator take of the host's memory beyond the guest's, at most. */
 uint64_t plan_host_overhead(const struct vm_spec *vm);
 /* The highest memory limit that a container in a guest with this much memory can use. */

@@ -15,6 +15,7 @@
 #include "oci/spec.h"
 #include "runtime/cgroup_limits.h"
 #include "runtime/config.h"
+#include "vmm/vmm.h"
 
 #include <string.h>
 #include <sys/sysinfo.h>
@@ -90,6 +91,16 @@ static unsigned possible_cpus(uint64_t cpus)
 	if (host > 0 && cpus > (uint64_t)host)
 		cpus = (uint64_t)host;
 	return cpus > VM_CPUS_MAX ? VM_CPUS_MAX : (unsigned)cpus;
+}
+
+void plan_size_for_kernel(const struct config *config, struct vm_spec *vm)
+{
+	uint64_t least;
+
+	/* Who names a size is told that it is too small; a kernel that is none, by who loads it. */
+	if (config->source[CONFIG_MEMORY] <= CONFIG_FILE && vmm_least_memory(vm, &least, NULL) == 0 &&
+	    vm->memory < least)
+		vm->memory = least;
 }
 
 void plan_size(const struct config *config, const struct oci_spec *spec, struct vm_spec *vm)

@@ -9,7 +9,6 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
-#include "vmm/arch/x86/kernel_image.h"
 #include "vmm/console_log.h"
 #include "vmm/engine.h"
 #include "vmm/virtio/balloon.h"
@@ -276,11 +275,6 @@ static int make_all(struct vmm *vmm, struct err *err)
 	    (r = make_engine(vmm, err)) < 0)
 		return r;
 	return 0;
-}
-
-int vmm_check(const struct vm_spec *spec, struct err *err)
-{
-	return kernel_image_check_memory(spec->kernel, spec->initrd, spec->memory, err);
 }
 
 int vmm_new(struct loop *loop, const struct vm_spec *spec, const struct vmm_callbacks *callbacks, void *ctx,

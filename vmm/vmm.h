@@ -49,7 +49,9 @@ struct vmm_net_stats {
 	uint64_t tx_packets, tx_bytes, tx_dropped;
 };
 
-/* Refuse what the guest's kernel could not run in. */
+/* The least memory in which the spec's kernel comes up, a multiple of 2 MiB, by its files' headers alone. */
+int vmm_least_memory(const struct vm_spec *spec, uint64_t *ret, struct err *err);
+/* Refuse a VM with less: "memory: …". */
 int vmm_check(const struct vm_spec *spec, struct err *err);
 /*
  * Build the machine: guest memory, image loaded, devices made; nothing runs yet.

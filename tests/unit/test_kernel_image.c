@@ -5,6 +5,8 @@
 #include "vmm/arch/x86/kernel_image.h"
 #include "vmm/arch/x86/layout.h"
 #include "vmm/guest_mem.h"
+#include "vmm/vm_spec.h"
+#include "vmm/vmm.h"
 
 #include <asm/bootparam.h>
 #include <elf.h>
@@ -411,21 +413,28 @@ static void test_bzimage_outside_memory_is_refused(void **state)
 static void assert_least_memory(struct fixture *f, uint64_t end)
 {
 	const uint64_t least = (end + (16ULL << 20) + 0x1fffff) & ~0x1fffffULL;
-	struct err err = ERR_INIT;
 	int fd = memfd_create("kernel", MFD_CLOEXEC);
+	struct err err = ERR_INIT;
+	struct vm_spec spec;
 	char path[32], text[64];
+	uint64_t got;
 
 	assert_int_equal(write(fd, f->file, f->image.size), (ssize_t)f->image.size);
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	assert_int_equal(kernel_image_check_memory(path, NULL, least, NULL), 0);
-	assert_int_equal(kernel_image_check_memory(path, NULL, least - 1, &err), -EINVAL);
+	spec = (struct vm_spec){ .kernel = path, .memory = least };
+	assert_int_equal(vmm_least_memory(&spec, &got, NULL), 0);
+	assert_int_equal(got, least);
+	assert_int_equal(vmm_check(&spec, NULL), 0);
+	spec.memory = least - (2 << 20);
+	assert_int_equal(vmm_check(&spec, &err), -EINVAL);
 	snprintf(text, sizeof(text), "needs at least %llu MiB", (unsigned long long)least >> 20);
 	assert_non_null(strstr(err.text, text));
 	assert_memory_equal(err.text, "memory: ", 8);
 	/* The initramfs counts. */
 	assert_int_equal(ftruncate(fd, 4 << 20), 0);
-	assert_int_equal(kernel_image_check_memory(path, path, least, NULL), -EINVAL);
-	assert_int_equal(kernel_image_check_memory(path, path, least + (4 << 20), NULL), 0);
+	spec.initrd = path;
+	assert_int_equal(vmm_least_memory(&spec, &got, NULL), 0);
+	assert_int_equal(got, least + (4 << 20));
 	close(fd);
 }
 

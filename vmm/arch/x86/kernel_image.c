@@ -108,11 +108,11 @@ int kernel_image_load(const struct image_file *file, const struct guest_mem *mem
 			       : kernel_image_load_bzimage(file, mem, ret, err);
 }
 
-int kernel_image_check_memory(const char *kernel, const char *initrd, uint64_t memory, struct err *err)
+int kernel_image_least_memory(const char *kernel, const char *initrd, uint64_t *ret, struct err *err)
 {
 	struct image_file file = { .fd = -EBADF }, initrd_file = { .fd = -EBADF };
 	_cleanup_close_ int fd = -EBADF, initrd_fd = -EBADF;
-	uint64_t end, least;
+	uint64_t end;
 	int r;
 
 	r = image_file_open(kernel, "kernel", &file, err);
@@ -134,11 +134,7 @@ int kernel_image_check_memory(const char *kernel, const char *initrd, uint64_t m
 	if (end > MEMORY_SANE || initrd_file.size > MEMORY_SANE)
 		return err_set(err, -ENOEXEC, "%s: it would need more than %llu GiB of memory", kernel,
 			       MEMORY_SANE >> 30);
-	least = end + initrd_file.size + BOOT_MEMORY;
-	least = (least + MEMORY_STEP - 1) / MEMORY_STEP * MEMORY_STEP;
-	if (memory < least)
-		return err_set(err, -EINVAL, "memory: %llu MiB, but the guest kernel %s needs at least %llu MiB",
-			       (unsigned long long)(memory >> 20), kernel, (unsigned long long)(least >> 20));
+	*ret = (end + initrd_file.size + BOOT_MEMORY + MEMORY_STEP - 1) / MEMORY_STEP * MEMORY_STEP;
 	return 0;
 }
 

@@ -50,11 +50,8 @@ struct kernel_image {
 int kernel_image_load(const struct image_file *file, const struct guest_mem *mem, struct kernel_image *ret,
 		      struct err *err);
 
-/*
- * Refuse a VM in which this kernel can't come up, by the file's headers alone: "memory: …" with
- * the least that it needs. `initrd` may be NULL.
- */
-int kernel_image_check_memory(const char *kernel, const char *initrd, uint64_t memory, struct err *err);
+/* vmm_least_memory(); `initrd` may be NULL. */
+int kernel_image_least_memory(const char *kernel, const char *initrd, uint64_t *ret, struct err *err);
 
 /* The two formats; *ret_end: where the kernel's memory ends, found without loading it. */
 int kernel_image_end_elf(const struct image_file *file, uint64_t *ret_end, struct err *err);
