@@ -41,7 +41,7 @@ run:
 CORES := $(shell nproc)
 .PHONY: test check
 test:
-	@hack/deps build guest run test
+	@hack/deps build guest run test clients
 	@$(MAKE) --no-print-directory MODE=release binaries build/release/tests/net-peer
 	@$(MAKE) --no-print-directory guest
 	@$(MAKE) --no-print-directory MODE=asan unit-binaries
