@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/fd.h"
+#include "base/signals.h"
 #include "runtime/cgroup.h"
 
 #include <fcntl.h>
@@ -65,16 +66,12 @@ void passt_args_done(struct passt_args *args)
 static _Noreturn void become_passt(struct passt_args *args, int sock, int go, int output)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	sigset_t none;
 	char byte;
 
 	/* The other end closes unwritten when we are not wanted any more. */
 	if (read(go, &byte, 1) != 1 || null < 0)
 		_exit(1);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	for (int signo = 1; signo <= SIGRTMAX; signo++)
-		signal(signo, SIG_DFL);
+	signals_reset();
 	/* Each is above PASST_FD: run() sees to it. */
 	if (dup2(null, STDIN_FILENO) < 0 || dup2(output, STDOUT_FILENO) < 0 ||
 	    dup2(output, STDERR_FILENO) < 0 || dup2(sock, PASST_FD) < 0)

@@ -344,6 +344,27 @@ size_t net_receive_soon(unsigned pair, struct virtio_net_hdr_v1 *ret_hdr, void *
 	return len;
 }
 
+static uint8_t wanted[NET_FRAME_MAX], received[NET_FRAME_MAX];
+
+void net_expect_received(size_t len, unsigned seed)
+{
+	struct virtio_net_hdr_v1 hdr;
+
+	net_fill(wanted, len, seed);
+	assert_int_equal(net_receive_soon(0, &hdr, received), len);
+	assert_memory_equal(received, wanted, len);
+	assert_int_equal(get_le16(&hdr.num_buffers), net_buffers_used);
+	assert_int_equal(hdr.flags, 0);
+	assert_int_equal(hdr.gso_type, VIRTIO_NET_HDR_GSO_NONE);
+}
+
+void net_expect_nothing_received(void)
+{
+	struct virtio_net_hdr_v1 hdr;
+
+	assert_int_equal(net_receive(0, &hdr, received), 0);
+}
+
 size_t net_host_receive_soon(struct virtio_net_hdr *ret_hdr, void *frame)
 {
 	size_t len = net_host_receive(ret_hdr, frame);

@@ -63,6 +63,9 @@ bool net_add_buffers(unsigned pair, unsigned n, uint32_t len, unsigned pieces);
 size_t net_receive(unsigned pair, struct virtio_net_hdr_v1 *ret_hdr, void *frame);
 /* The same for one that is due: turns until it is there. */
 size_t net_receive_soon(unsigned pair, struct virtio_net_hdr_v1 *ret_hdr, void *frame);
+/* The guest's next frame of the first pair is the one of `len` bytes from `seed`, as it was sent; there is none. */
+void net_expect_received(size_t len, unsigned seed);
+void net_expect_nothing_received(void);
 /* Buffers used by the last net_receive(). */
 extern unsigned net_buffers_used;
 /* Make a frame available, header and frame apart; does not kick. */

@@ -43,26 +43,6 @@ static void expect_stats(uint64_t rx_packets, uint64_t rx_dropped, uint64_t tx_p
 	assert_int_equal(stats.tx_dropped, tx_dropped);
 }
 
-/* The guest's next frame is the one of `len` bytes from `seed`. */
-static void expect_received(size_t len, unsigned seed)
-{
-	struct virtio_net_hdr_v1 hdr;
-
-	net_fill(sent, len, seed);
-	assert_int_equal(net_receive_soon(0, &hdr, got), len);
-	assert_memory_equal(got, sent, len);
-	assert_int_equal(get_le16(&hdr.num_buffers), net_buffers_used);
-	assert_int_equal(hdr.flags, 0);
-	assert_int_equal(hdr.gso_type, VIRTIO_NET_HDR_GSO_NONE);
-}
-
-static void expect_nothing_received(void)
-{
-	struct virtio_net_hdr_v1 hdr;
-
-	assert_int_equal(net_receive(0, &hdr, got), 0);
-}
-
 static void send_frame(size_t len, unsigned seed)
 {
 	net_fill(sent, len, seed);
@@ -100,11 +80,11 @@ static void frames_reach_the_guest(void **state)
 	for (unsigned i = 0; i < 7; i++) {
 		send_frame(sizes[i], i);
 		net_turn();
-		expect_received(sizes[i], i);
+		net_expect_received(sizes[i], i);
 		assert_int_equal(net_buffers_used, 1);
 		total += sizes[i];
 	}
-	expect_nothing_received();
+	net_expect_nothing_received();
 	assert_true(ring_driver_called(rx()));
 	expect_stats(7, 0, 0, 0);
 	virtio_net_stats(net.dev, &stats);
@@ -120,7 +100,7 @@ static void buffers_of_several_pieces_are_filled_in_order(void **state)
 		send_frame(1514, i);
 	net_turn();
 	for (unsigned i = 0; i < 3; i++)
-		expect_received(1514, i);
+		net_expect_received(1514, i);
 }
 
 static void a_frame_is_spread_over_many_buffers(void **state)
@@ -131,16 +111,16 @@ static void a_frame_is_spread_over_many_buffers(void **state)
 	send_frame(NET_TAP_MTU + ETH_LEN, 1);
 	send_frame(60, 2);
 	net_turn();
-	expect_received(NET_TAP_MTU + ETH_LEN, 1);
+	net_expect_received(NET_TAP_MTU + ETH_LEN, 1);
 	/* 9014 bytes and the header */
 	assert_int_equal(net_buffers_used, 142);
-	expect_received(60, 2);
+	net_expect_received(60, 2);
 	assert_int_equal(net_buffers_used, 2);
 	/* The other buffers are still the device's. */
 	assert_int_equal(ring_driver_device_idx(rx()), 144);
 	send_frame(60, 3);
 	net_turn();
-	expect_received(60, 3);
+	net_expect_received(60, 3);
 }
 
 static void a_frame_that_outgrows_the_buffers_waits_for_more(void **state)
@@ -151,20 +131,20 @@ static void a_frame_that_outgrows_the_buffers_waits_for_more(void **state)
 	send_frame(5000, 1);
 	send_frame(100, 2);
 	net_turn();
-	expect_nothing_received();
+	net_expect_nothing_received();
 	/* Not enough yet, and each kick is wanted. */
 	assert_true(net_add_buffers(0, 2, 1000, 1));
 	net_turn();
-	expect_nothing_received();
+	net_expect_nothing_received();
 	send_frame(100, 3);
 	net_turn();
-	expect_nothing_received();
+	net_expect_nothing_received();
 	assert_true(net_add_buffers(0, 4, 1000, 1));
 	net_turn();
-	expect_received(5000, 1);
+	net_expect_received(5000, 1);
 	assert_int_equal(net_buffers_used, 6);
-	expect_received(100, 2);
-	expect_received(100, 3);
+	net_expect_received(100, 2);
+	net_expect_received(100, 3);
 	expect_stats(3, 0, 0, 0);
 }
 
@@ -177,7 +157,7 @@ static void a_frame_larger_than_all_buffers_is_dropped(void **state)
 	send_frame(4096, 1);
 	send_frame(100, 2);
 	net_turn();
-	expect_received(100, 2);
+	net_expect_received(100, 2);
 	assert_int_equal(net_buffers_used, 7);
 	expect_stats(1, 1, 0, 0);
 }
@@ -211,10 +191,10 @@ static void without_mergeable_buffers_a_frame_has_one(void **state)
 	send_frame(1515, 2); /* a byte too long */
 	send_frame(100, 3);
 	net_turn();
-	expect_received(1514, 1);
+	net_expect_received(1514, 1);
 	assert_int_equal(net_buffers_used, 1);
-	expect_received(100, 3);
-	expect_nothing_received();
+	net_expect_received(100, 3);
+	net_expect_nothing_received();
 	expect_stats(2, 1, 0, 0);
 }
 
@@ -230,7 +210,7 @@ static void frames_wait_in_the_tap_while_there_are_no_buffers(void **state)
 	assert_true(net_add_buffers(0, 8, 2000, 1));
 	net_turn();
 	for (unsigned i = 0; i < 10; i++)
-		expect_received(100, i);
+		net_expect_received(100, i);
 	expect_stats(10, 0, 0, 0);
 }
 
@@ -243,7 +223,7 @@ static void more_frames_than_a_turn_takes_arrive_in_order(void **state)
 		send_frame(500, i);
 	net_turn();
 	for (unsigned i = 0; i < 250; i++)
-		expect_received(500, i);
+		net_expect_received(500, i);
 }
 
 static void a_driver_with_buffers_is_not_asked_to_kick(void **state)
@@ -256,7 +236,7 @@ static void a_driver_with_buffers_is_not_asked_to_kick(void **state)
 	assert_false(net_add_buffers(0, 10, 2000, 1));
 	send_frame(100, 1);
 	net_turn();
-	expect_received(100, 1);
+	net_expect_received(100, 1);
 	assert_false(net_add_buffers(0, 10, 2000, 1));
 }
 
@@ -273,8 +253,8 @@ static void a_driver_that_polls_is_not_called(void **state)
 	send_frame(100, 2);
 	net_turn();
 	assert_false(ring_driver_called(rx()));
-	expect_received(100, 1);
-	expect_received(100, 2);
+	net_expect_received(100, 1);
+	net_expect_received(100, 2);
 }
 
 static void a_long_run_goes_round_the_arrays(void **state)
@@ -289,7 +269,7 @@ static void a_long_run_goes_round_the_arrays(void **state)
 			send_frame(1300, seed + i);
 		net_turn();
 		for (unsigned i = 0; i < 20; i++)
-			expect_received(1300, seed + i);
+			net_expect_received(1300, seed + i);
 		seed += 20;
 		net_add_buffers(0, 40, 700, 3);
 	}
@@ -402,7 +382,7 @@ static void while_the_interface_is_down_frames_are_dropped(void **state)
 	expect_at_host(100, 1);
 	send_frame(100, 2);
 	net_turn();
-	expect_received(100, 2);
+	net_expect_received(100, 2);
 	assert_int_equal(net.host.config_changes, 0);
 }
 
@@ -484,7 +464,7 @@ static void a_guest_that_takes_no_segments_gets_them_cut(void **state)
 		assert_int_equal(seen.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM, 0);
 		assert_int_equal(seen.gso_type, VIRTIO_NET_HDR_GSO_NONE);
 	}
-	expect_nothing_received();
+	net_expect_nothing_received();
 }
 
 static void whole_segments_reach_the_host(void **state)
@@ -538,8 +518,8 @@ static void a_restart_goes_on_where_it_stopped(void **state)
 	net_fill(sent, 500, 9);
 	net_add_frame(0, NULL, sent, 500);
 	net_start();
-	expect_received(500, 1);
-	expect_received(500, 2);
+	net_expect_received(500, 1);
+	net_expect_received(500, 2);
 	expect_at_host(500, 9);
 }
 
@@ -555,8 +535,8 @@ static void a_frame_that_waits_is_lost_with_a_stop(void **state)
 	net_add_buffers(0, 10, 1000, 1);
 	send_frame(500, 2);
 	net_turn();
-	expect_received(500, 2);
-	expect_nothing_received();
+	net_expect_received(500, 2);
+	net_expect_nothing_received();
 }
 
 static void segments_for_an_earlier_driver_are_discarded(void **state)
@@ -574,8 +554,8 @@ static void segments_for_an_earlier_driver_are_discarded(void **state)
 	net_add_buffers(0, 10, 1000, 1);
 	send_frame(500, 2);
 	net_turn();
-	expect_received(500, 2);
-	expect_nothing_received();
+	net_expect_received(500, 2);
+	net_expect_nothing_received();
 }
 
 static uint64_t all = NET_ALL, plain = NET_PLAIN, mergeable = NET_MERGEABLE, flags_only = F(32);

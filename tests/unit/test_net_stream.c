@@ -43,25 +43,6 @@ static void peer_send(const void *buf, size_t len)
 	assert_int_equal(fd_write_all(net.sock, buf, len), 0);
 }
 
-static void expect_received(size_t len, unsigned seed)
-{
-	struct virtio_net_hdr_v1 hdr;
-
-	net_fill(want, len, seed);
-	assert_int_equal(net_receive_soon(0, &hdr, got), len);
-	assert_memory_equal(got, want, len);
-	assert_int_equal(get_le16(&hdr.num_buffers), net_buffers_used);
-	assert_int_equal(hdr.flags, 0);
-	assert_int_equal(hdr.gso_type, VIRTIO_NET_HDR_GSO_NONE);
-}
-
-static void expect_nothing_received(void)
-{
-	struct virtio_net_hdr_v1 hdr;
-
-	assert_int_equal(net_receive(0, &hdr, got), 0);
-}
-
 static void guest_send(size_t len, unsigned seed)
 {
 	const struct virtio_net_hdr_v1 hdr = { 0 };
@@ -123,14 +104,14 @@ static void frames_come_in_pieces(void **state)
 	(void)state;
 	net_add_buffers(0, 4, 2000, 1);
 	for (size_t i = 0; i < len; i += 7) {
-		expect_nothing_received();
+		net_expect_nothing_received();
 		peer_send(bytes + i, len - i < 7 ? len - i : 7);
 		if (i % 70 == 0)
 			net_turn();
 	}
 	net_turn();
-	expect_received(1514, 1);
-	expect_nothing_received();
+	net_expect_received(1514, 1);
+	net_expect_nothing_received();
 }
 
 static void frames_come_at_once(void **state)
@@ -144,8 +125,8 @@ static void frames_come_at_once(void **state)
 	peer_send(bytes, len);
 	net_turn();
 	for (unsigned i = 0; i < 80; i++)
-		expect_received(14 + 18 * i, i);
-	expect_nothing_received();
+		net_expect_received(14 + 18 * i, i);
+	net_expect_nothing_received();
 }
 
 static void the_longest_frame_fits(void **state)
@@ -154,7 +135,7 @@ static void the_longest_frame_fits(void **state)
 	net_add_buffers(0, 64, 1536, 1);
 	peer_send(bytes, pack(bytes, LONGEST, 5));
 	net_turn();
-	expect_received(LONGEST, 5);
+	net_expect_received(LONGEST, 5);
 	guest_send(LONGEST, 6);
 	expect_at_peer(LONGEST, 6);
 }
@@ -165,15 +146,15 @@ static void frames_wait_for_buffers(void **state)
 	for (unsigned i = 0; i < 3; i++)
 		peer_send(bytes, pack(bytes, 1000, i));
 	net_turn();
-	expect_nothing_received();
+	net_expect_nothing_received();
 	assert_true(net_add_buffers(0, 2, 2000, 1));
 	net_turn();
-	expect_received(1000, 0);
-	expect_received(1000, 1);
-	expect_nothing_received();
+	net_expect_received(1000, 0);
+	net_expect_received(1000, 1);
+	net_expect_nothing_received();
 	net_add_buffers(0, 1, 2000, 1);
 	net_turn();
-	expect_received(1000, 2);
+	net_expect_received(1000, 2);
 }
 
 static void frames_reach_the_peer(void **state)
@@ -241,7 +222,7 @@ static void a_length_that_no_frame_has_ends_the_link(void **state)
 		memcpy(bytes, &prefix, PREFIX);
 		peer_send(bytes, 100);
 		net_turn();
-		expect_nothing_received();
+		net_expect_nothing_received();
 		assert_false(link_is_up());
 		assert_false(net.dev->failed);
 		tear_down(state);
@@ -258,7 +239,7 @@ static void a_peer_that_goes_is_a_link_that_is_down(void **state)
 	peer_send(bytes, pack(bytes, 100, 1));
 	assert_int_equal(shutdown(net.sock, SHUT_RDWR), 0);
 	net_turn();
-	expect_received(100, 1);
+	net_expect_received(100, 1);
 	assert_false(link_is_up());
 	assert_false(net.dev->failed);
 	guest_send(100, 2);
