@@ -89,7 +89,8 @@ static int follow(const struct lookup *c, const char *id, uint64_t interval, str
 			r = print_stats(c, id, &why);
 			if (r == -ESRCH)
 				return 0;
-			if (r < 0)
+			/* Paused, or not started yet: there is nothing to tell until it goes on. */
+			if (r < 0 && r != -EAGAIN)
 				log_error("%s", why.text);
 			r = 0;
 		}

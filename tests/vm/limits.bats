@@ -119,7 +119,14 @@ cpu.max.burst 1000" ] || { echo "$output"; return 1; }
 	fails_with '*--interval: "x"*' vrun top -i x
 	vrun pause "$id"
 	vrun top -1 "$id" | grep -qE "^$id +paused +[0-9]+ +1 +- +- +- +[0-9.]+M +-$"
+	# a pause is a gap in the events, and no error
+	sleep 0.5
+	i=$(wc -l <"$work/events")
+	sleep 0.5
+	[ "$(wc -l <"$work/events")" = "$i" ]
 	vrun resume "$id"
+	for _ in $(seq 100); do [ "$(wc -l <"$work/events")" -gt "$i" ] && break; sleep 0.1; done
+	[ "$(wc -l <"$work/events")" -gt "$i" ]
 	# the end of the container is the end of its events
 	vrun delete --force "$id"
 	wait $pid
