@@ -33,9 +33,14 @@ build/release/vrun-agent:
 endif
 
 # --- Running ---
-.PHONY: run
+.PHONY: run demo
 run:
 	@hack/quick-start
+demo:
+	@hack/deps build guest run
+	@$(MAKE) --no-print-directory MODE=release binaries
+	@$(MAKE) --no-print-directory guest
+	@hack/demo
 
 # --- Tests: `make test` is what CI runs; tests/run has the parts one by one ---
 CORES := $(shell nproc)
@@ -115,6 +120,7 @@ deb-check: deb
 help:
 	@echo "make               build into build/release (MODE=dev, asan, fuzz: other ways)"
 	@echo "make run           install what is needed, build, run a container in a VM"
+	@echo "make demo          what a container in a VM is like, in five scenes"
 	@echo "make test          install what tests need, build, run all tests"
 	@echo "make unit MODE=M   the unit tests of one mode"
 	@echo "make guest         the guest's kernel and initramfs, in $(GUEST)"
