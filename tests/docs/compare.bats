@@ -36,8 +36,8 @@ get() {
 	[[ "$(tail -n 1 "$BATS_TEST_TMPDIR/err")" == "compare: [10/10] "* ]]
 	# the bundle is as it was, nothing of the comparison is left
 	[ "$(ls "$bundle" "$bundle/rootfs" "$bundle/rootfs/dev"; cat "$bundle/config.json")" = "$before" ]
-	! grep -q vrun-compare /proc/self/mountinfo
-	! pgrep -f 'vrun-compare[.]'
+	run ! grep vrun-compare /proc/self/mountinfo
+	run ! pgrep -f "vrun compare.*$bundle"
 }
 
 @test "the attack surface is counted: filters are read back, calls traced" {

@@ -25,7 +25,7 @@ bats_require_minimum_version 1.5.0
 	./opt/v/share/man/man8/vrun-vmm.8
 	./opt/v/share/zsh/vendor-completions/_vrun
 	F
-	! grep -r '@BINDIR@' "$dest"
+	run ! grep -r '@BINDIR@' "$dest"
 	jq -e '.runtimes.vrun.path == "/opt/v/bin/vrun"' "$dest/opt/v/share/doc/vrun/examples/docker.json"
 	# the settings of the example are those that there are
 	sed 's/^#\([a-z]\)/\1/; /= *$/d' "$dest/opt/v/share/doc/vrun/examples/vrun.conf" >"$BATS_TEST_TMPDIR/conf"
