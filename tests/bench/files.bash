@@ -55,7 +55,7 @@ measure_files() { # RUNTIME LABEL [OPTION...]
 }
 
 prepare_files
-for runtime in native vrun-tuned vrun-stock microvm runc crun; do
+for runtime in $(chosen native vrun-tuned vrun-stock microvm runc crun); do
 	reason=$(missing $runtime)
 	if [ -n "$reason" ]; then
 		no_row "read 64 MiB again" ms $runtime "$reason"
@@ -65,7 +65,7 @@ for runtime in native vrun-tuned vrun-stock microvm runc crun; do
 done
 for cache in none always; do
 	sed -i.kept 's/^  "process": {/  "annotations": { "org.vrun.cache": "'$cache'" },\n&/' "$bundle/config.json"
-	[ -n "$(missing vrun-tuned)" ] || measure_files vrun-tuned "vrun-tuned cache=$cache"
+	[ -z "$(chosen vrun-tuned)" ] || [ -n "$(missing vrun-tuned)" ] || measure_files vrun-tuned "vrun-tuned cache=$cache"
 	mv "$bundle/config.json.kept" "$bundle/config.json"
-	[ -n "$(missing microvm)" ] || measure_files microvm "microvm cache=$cache" -c $cache
+	[ -z "$(chosen microvm)" ] || [ -n "$(missing microvm)" ] || measure_files microvm "microvm cache=$cache" -c $cache
 done

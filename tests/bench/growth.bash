@@ -18,7 +18,7 @@ at_once() { # RUNTIME N
 	fi
 }
 
-for runtime in vrun-tuned runc; do
+for runtime in $(chosen vrun-tuned runc); do
 	[ -n "$(missing $runtime)" ] && { no_row "start and end, 1 at once, each" ms $runtime "$(missing $runtime)"; continue; }
 	for n in "${containers_at_once[@]}"; do at_once $runtime "$n"; done
 done
@@ -34,7 +34,7 @@ for n in ${entries[*]}; do
 done
 cd .. && rm -rf g
 S
-for runtime in native vrun-tuned; do
+for runtime in $(chosen native vrun-tuned); do
 	[ -n "$(missing $runtime)" ] && { no_row "create, one of ${entries[0]}" us $runtime "$(missing $runtime)"; continue; }
 	in_runtime $runtime growth >"$work/out" 2>"$work/err" || no_row "create, one of ${entries[0]}" us $runtime "$(why "$work/err")"
 	while read -r what one of n ns; do

@@ -40,6 +40,14 @@ why() { # FILE...
 to_ms() { awk '{ for (i = 1; i <= NF; i++) printf "%s%.3f", (i > 1 ? " " : ""), $i / 1e6; print "" }' <<<"$*"; }
 to_mib() { awk '{ for (i = 1; i <= NF; i++) printf "%s%.1f", (i > 1 ? " " : ""), $i / 1024; print "" }' <<<"$*"; }
 
+# Those of the runtimes that BENCH_RUNTIMES has; all without it.
+chosen() { # RUNTIME...
+	local runtime
+	for runtime; do
+		[[ " ${BENCH_RUNTIMES:-$runtime} " != *" $runtime "* ]] || echo "$runtime"
+	done
+}
+
 # Why a runtime can't run here; nothing when it can.
 missing() { # RUNTIME
 	case $1 in

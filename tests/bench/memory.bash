@@ -52,7 +52,7 @@ measure_memory() { # RUNTIME
 # The guest tells of what it does not use after two seconds.
 settle() { sleep 4; }
 
-for runtime in vrun-tuned vrun-stock microvm runc crun; do
+for runtime in $(chosen vrun-tuned vrun-stock microvm runc crun); do
 	reason=$(missing $runtime)
 	if [ -n "$reason" ]; then
 		no_row "memory of one container" "MiB PSS" $runtime "$reason"

@@ -58,7 +58,7 @@ exits_of() { # RUNTIME
 
 init_alone() { "$here/microvm" -k "$guest/vmlinux-tuned" -i "$work/init.img" -m $memory -- none; }
 
-for runtime in vrun-tuned vrun-stock microvm runc crun; do
+for runtime in $(chosen vrun-tuned vrun-stock microvm runc crun); do
 	reason=$(missing $runtime)
 	if [ -n "$reason" ]; then
 		no_row "start to first output" "$time_unit" $runtime "$reason"
@@ -67,7 +67,7 @@ for runtime in vrun-tuned vrun-stock microvm runc crun; do
 	measure_start $runtime
 	case $runtime in vrun-* | microvm) exits_of $runtime ;; esac
 done
-if [ -z "$(missing microvm)" ]; then
+if [ -n "$(chosen microvm)" ] && [ -z "$(missing microvm)" ]; then
 	measure_init
 	count_exits "VM exits of init alone" microvm init_alone
 fi

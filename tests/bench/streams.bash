@@ -1,6 +1,6 @@
 # streams: a container's standard output as throughput (virtio-vsock under vrun, a pipe under the others).
 
-for runtime in vrun-tuned vrun-stock runc crun; do
+for runtime in $(chosen vrun-tuned vrun-stock runc crun); do
 	reason=$(missing $runtime)
 	if [ -n "$reason" ]; then
 		no_row "64 MiB to standard output" ms $runtime "$reason"
