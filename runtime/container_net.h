@@ -23,7 +23,7 @@ struct state;
 
 struct container_net {
 	enum config_net kind;
-	int ns; /* the namespace that vrun-vmm is born in; -EBADF: the host's */
+	int ns; /* the namespace that vrun-vmm is born in */
 	bool made; /* by us, for this container */
 	struct net_capture *capture; /* NULL: no interface */
 	struct passt *passt; /* NULL: it is not that */

@@ -32,7 +32,7 @@ struct state {
 	pid_t pid; /* vrun-vmm; 0 before it was started */
 	uint64_t pid_start; /* proc_start_time() of it */
 	unsigned cpus; /* of the VM */
-	char *net_owner; /* net.h, struct net_owner as hexadecimal digits; NULL: the host's network */
+	char *net_owner; /* net.h, struct net_owner as hexadecimal digits; NULL: nothing is captured */
 	char *net_path; /* of the network namespace, NULL: one of vrun-vmm's own */
 	bool net_waits; /* the VM boots by `start`, with the interfaces that are there by then */
 	struct oci_map annotations;

@@ -255,8 +255,7 @@ static int add_device(struct qemu_command *command, const struct vm_spec *spec, 
 
 	if (slot == 0)
 		return err_set(err, -E2BIG,
-			       "%s: QEMU has no slot left for it; the QEMU engine takes at most 11 network "
-			       "interfaces",
+			       "no slot is left for %s: the QEMU engine takes at most 11 network interfaces",
 			       dev->tag);
 	if (qemu_has_own(dev)) {
 		/* There is no balloon over vhost-user. What the guest reports QEMU takes out of the memfd. */
