@@ -104,7 +104,7 @@ cp "$bundle/config.json" "$work/config.saved"
 jq --arg path "/run/netns/$net-c" '(.linux.namespaces[] | select(.type == "network")).path = $path |
 	.mounts += [{ "destination": "/tmp", "type": "tmpfs", "source": "tmpfs" }]' "$work/config.saved" >"$bundle/config.json"
 modprobe -a vhost_net tun sch_ingress cls_matchall act_mirred 2>/dev/null
-for runtime in vrun-tuned vrun-stock microvm runc native; do
+for runtime in $(chosen vrun-tuned vrun-stock microvm runc native); do
 	why=$(missing $runtime)
 	if [ -z "$why" ]; then
 		plug
