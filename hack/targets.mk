@@ -46,10 +46,10 @@ demo:
 CORES := $(shell nproc)
 .PHONY: test check
 test:
-	@hack/deps build guest run test clients
-	@$(MAKE) --no-print-directory MODE=release binaries build/release/tests/net-peer
-	@$(MAKE) --no-print-directory guest
-	@$(MAKE) --no-print-directory MODE=asan unit-binaries
+	@hack/deps build guest run kernel test clients
+	@$(MAKE) --no-print-directory -j$(CORES) MODE=release binaries build/release/tests/net-peer
+	@$(MAKE) --no-print-directory -j$(CORES) MODE=asan unit-binaries
+	@$(MAKE) --no-print-directory guest kernel
 	@tests/run
 check: test
 
