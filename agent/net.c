@@ -197,9 +197,13 @@ static int add_address(int sock, int index, const struct guest_addr *a)
 	return r == -EEXIST ? 0 : r;
 }
 
-static bool is_link_local(const struct guest_addr *a)
+/* The one that the kernel would make itself. */
+static bool is_own_link_local(const struct guest_link *link, const struct guest_addr *a)
 {
-	return a->family == AF_INET6 && a->scope == RT_SCOPE_LINK;
+	uint8_t own[16];
+
+	guest_net_link_local(link->mac, own);
+	return a->family == AF_INET6 && !memcmp(a->addr, own, sizeof(own));
 }
 
 static int add_addresses(int sock, int index, const struct guest_link *link, struct err *err)
@@ -215,9 +219,12 @@ static int add_addresses(int sock, int index, const struct guest_link *link, str
 		if (r < 0)
 			return err_set_errno(err, r, "network interface %s: adding address %s/%u", link->name,
 					     address_text(a->family, a->addr, text), a->prefix_len);
-		link_local |= is_link_local(a);
+		link_local |= is_own_link_local(link, a);
 	}
-	/* As it was on the host, should the link go down and up again. */
+	/*
+	 * As it was on the host, should the link go down and up again. Not beside another address: the kernel
+	 * would add its own when the carrier comes.
+	 */
 	if (link_local)
 		(void)set_addr_gen_mode(sock, index, IN6_ADDR_GEN_MODE_EUI64);
 	return 0;

@@ -372,6 +372,18 @@ const struct spec_schema guest_net_schema = {
 	.check = check_net,
 };
 
+void guest_net_link_local(const uint8_t mac[static 6], uint8_t ret[static 16])
+{
+	memset(ret, 0, 16);
+	ret[0] = 0xfe;
+	ret[1] = 0x80;
+	memcpy(ret + 8, mac, 3);
+	ret[8] ^= 2;
+	ret[11] = 0xff;
+	ret[12] = 0xfe;
+	memcpy(ret + 13, mac + 3, 3);
+}
+
 void guest_net_done(struct guest_net *net)
 {
 	if (net)

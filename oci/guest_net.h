@@ -77,6 +77,9 @@ struct guest_net {
 
 void guest_net_done(struct guest_net *net);
 
+/* The link-local address that the kernel makes: fe80:: and the EUI-64 of a MAC address (RFC 4862 §5.3, RFC 4291 appendix A). */
+void guest_net_link_local(const uint8_t mac[static 6], uint8_t ret[static 16]);
+
 /* As a JSON value, and back; errors name the path. */
 void guest_net_write(const struct guest_net *net, struct json_out *out);
 int guest_net_read(const struct json *node, struct guest_net *ret, struct err *err);

@@ -119,19 +119,6 @@ static int on_addr(void *ctx, const struct nlmsghdr *nlh)
 	return 0;
 }
 
-/* fe80:: and the EUI-64 of a MAC address: RFC 4862 §5.3, RFC 4291 appendix A. */
-static void make_link_local(const uint8_t *mac, uint8_t ret[static 16])
-{
-	memset(ret, 0, 16);
-	ret[0] = 0xfe;
-	ret[1] = 0x80;
-	memcpy(ret + 8, mac, 3);
-	ret[8] ^= 2;
-	ret[11] = 0xff;
-	ret[12] = 0xfe;
-	memcpy(ret + 13, mac + 3, 3);
-}
-
 static bool is_link_local(const struct guest_addr *a)
 {
 	return a->family == AF_INET6 && a->scope == RT_SCOPE_LINK;
@@ -153,7 +140,7 @@ static int add_link_local(const struct net_link *link, struct guest_link *into, 
 	a->family = AF_INET6;
 	a->prefix_len = 64;
 	a->scope = RT_SCOPE_LINK;
-	make_link_local(link->mac, a->addr);
+	guest_net_link_local(link->mac, a->addr);
 	return 0;
 }
 
