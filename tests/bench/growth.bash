@@ -23,6 +23,11 @@ for runtime in $(chosen vrun-tuned runc); do
 	for n in "${containers_at_once[@]}"; do at_once $runtime "$n"; done
 done
 
+if [ -n "${LAB:-}" ]; then
+	[ -n "${BENCH_AT_ONCE:-}" ] || no_row "start and end, 50 at once, each" ms vrun-tuned "an emulated machine takes too long; BENCH_AT_ONCE asks for it"
+	[ -n "${BENCH_ENTRIES:-}" ] || no_row "create, one of 100000 and 1000000" us vrun-tuned "an emulated machine takes too long; BENCH_ENTRIES asks for it"
+fi
+
 # Files in one directory: the time for each.
 script <<S
 cd /data && mkdir g && cd g || exit 1
