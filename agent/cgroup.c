@@ -135,10 +135,10 @@ static int apply_cpu(int cgroup, const struct oci_cpu *cpu, struct err *err)
 {
 	bool idle = cpu->idle.has && cpu->idle.v == 1;
 	char text[64], burst[32];
-	int r = 0;
+	int r;
 
-	if (cpu->idle.has)
-		r = set_limit(cgroup, "cpu.idle", cpu->idle.v, err);
+	/* Always, as an update that failed may have left it set. */
+	r = set_limit(cgroup, "cpu.idle", cpu->idle.has ? cpu->idle.v : 0, err);
 	/* The kernel takes no weight for an idle group. */
 	if (r == 0 && cpu->shares.has && cpu->shares.v && !idle) {
 		snprintf(text, sizeof(text), "%" PRIu64, cgroup_cpu_weight(cpu->shares.v));
@@ -202,9 +202,11 @@ static int apply_unified(int cgroup, const struct oci_map *unified, struct err *
 			return err_set(err, -EINVAL, "linux.resources.unified: \"%s\" is no file name", file);
 		if (!is_guests(file))
 			continue;
-		r = set_text(cgroup, file, unified->v[i].value, err);
+		/* Named by the file that it is about: one that isn't there is an error (config-linux.md, "Unified"). */
+		r = file_write(cgroup, file, unified->v[i].value);
 		if (r < 0)
-			return r;
+			return err_set_errno(err, r, "linux.resources.unified: setting %s to %s", file,
+					     unified->v[i].value);
 	}
 	return 0;
 }

@@ -30,7 +30,7 @@ int cgroup_open_of(pid_t pid);
 
 /*
  * Apply linux.resources. A value that the kernel refuses is an error; a file that the guest's kernel does
- * not have is left out.
+ * not have is left out, unless linux.resources.unified names it.
  */
 int cgroup_apply(int cgroup, const struct oci_resources *resources, struct err *err);
 

@@ -152,7 +152,7 @@ static int set_up(struct child *c, struct err *err)
 			return err_set(err, r, "cancelled");
 	}
 	if (spec->linux_.namespaces[OCI_NS_USER].wanted)
-		credentials_become_root();
+		credentials_become_mapped(&spec->linux_);
 	/* A session keyring of its own; the kernel may have none. */
 	(void)syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, "_ses.container");
 	r = namespaces_setup(spec, err);
@@ -186,7 +186,7 @@ static int join(struct child *c, struct err *err)
 	if (setns(c->args->init_pidfd, (int)(c->args->join & ~(unsigned long)CLONE_NEWPID)) < 0)
 		return err_set_errno(err, -errno, "joining the container's namespaces");
 	if (c->args->join & CLONE_NEWUSER)
-		credentials_become_root();
+		credentials_become_mapped(&c->args->spec->linux_);
 	(void)syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, "_ses.container");
 	if (chdir("/") < 0)
 		return err_set_errno(err, -errno, "chdir /");
@@ -250,7 +250,7 @@ static int become(struct child *c, struct err *err)
 		r = move_stdio(c, err);
 	/*
 	 * Loading a filter takes either no_new_privs or a right that goes with the
-	 * user: with no_new_privs it can wait until the very end.
+	 * user: with no_new_privs it can wait until the end.
 	 */
 	if (r == 0 && !p->no_new_privileges)
 		r = credentials_set_seccomp(args->seccomp, args->seccomp_len, args->seccomp_flags, err);
@@ -277,14 +277,15 @@ static int become(struct child *c, struct err *err)
 	r = wait_for(args->sync, CHILD_GO_EXEC);
 	if (r < 0)
 		return err_set(err, r, "cancelled");
-	if (args->init) {
-		r = hooks_run(&args->spec->hooks.start_container, "startContainer", args->spec, err);
-		if (r < 0)
-			return r;
-	}
 	umask(p->user.umask.has ? (mode_t)p->user.umask.v & 0777 : 0022);
 	if (p->no_new_privileges) {
 		r = credentials_set_seccomp(args->seccomp, args->seccomp_len, args->seccomp_flags, err);
+		if (r < 0)
+			return r;
+	}
+	/* As runc: these programs are the container's, and no more may be done by them than by it. */
+	if (args->init) {
+		r = hooks_run(&args->spec->hooks.start_container, "startContainer", args->spec, err);
 		if (r < 0)
 			return r;
 	}

@@ -16,12 +16,23 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
-void credentials_become_root(void)
+/* 0 where the maps have it; the capabilities are kept either way, as no uid of ours is the namespace's root yet. */
+static uint32_t first_mapped(const struct oci_id_mappings *maps)
 {
+	for (size_t i = 0; i < maps->n; i++)
+		if (maps->v[i].container_id == 0 && maps->v[i].size)
+			return 0;
+	return maps->n ? maps->v[0].container_id : 0;
+}
+
+void credentials_become_mapped(const struct oci_linux *linux_)
+{
+	uint32_t uid = first_mapped(&linux_->uid_mappings), gid = first_mapped(&linux_->gid_mappings);
+
 	/* setgroups() needs its right in the namespace; neither failure changes who we are. */
 	(void)syscall(SYS_setgroups, 0, NULL);
-	(void)syscall(SYS_setresgid, 0, 0, 0);
-	(void)syscall(SYS_setresuid, 0, 0, 0);
+	(void)syscall(SYS_setresgid, gid, gid, gid);
+	(void)syscall(SYS_setresuid, uid, uid, uid);
 }
 
 static int drop_bounding(uint64_t keep, struct err *err)

@@ -11,10 +11,14 @@
 #include <stdint.h>
 
 struct err;
+struct oci_linux;
 struct oci_process;
 
-/* Root in a user namespace just entered, where 0 is mapped; otherwise the ids stay as they are. */
-void credentials_become_root(void);
+/*
+ * An id that the user namespace just entered has: root, or the first one mapped where 0 is not. An
+ * id that it doesn't have could not make files.
+ */
+void credentials_become_mapped(const struct oci_linux *linux_);
 
 /* The bounding set, the user and its groups, then the other capability sets. No way back. */
 int credentials_apply(const struct oci_process *process, struct err *err);

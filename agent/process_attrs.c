@@ -175,22 +175,68 @@ static int make_home(uint32_t uid, char **ret)
 	return asprintf(ret, "HOME=%s", home) < 0 ? -ENOMEM : 0;
 }
 
+/* By name, then by place; the elements point into process.env. */
+static int compare_env(const void *a, const void *b)
+{
+	char *const *one = *(char *const *const *)a, *const *other = *(char *const *const *)b;
+	size_t len = strcspn(*one, "="), other_len = strcspn(*other, "=");
+	int r = memcmp(*one, *other, len < other_len ? len : other_len);
+
+	if (r == 0 && len != other_len)
+		return len < other_len ? -1 : 1;
+	return r ? r : one < other ? -1 : one > other;
+}
+
+static bool same_name(const char *a, const char *b)
+{
+	size_t len = strcspn(a, "=");
+
+	return len == strcspn(b, "=") && memcmp(a, b, len) == 0;
+}
+
+/* Each name once, with its last value, as runc: which of two counts would be the program's libc's choice. */
+static int last_of_each(const struct oci_strings *env, char **ret)
+{
+	_cleanup_free_ char ***sorted = calloc(env->n + 1, sizeof(*sorted));
+	size_t n = 0;
+
+	if (!sorted)
+		return -ENOMEM;
+	for (size_t i = 0; i < env->n; i++) {
+		sorted[i] = &env->v[i];
+		ret[i] = env->v[i];
+	}
+	qsort(sorted, env->n, sizeof(*sorted), compare_env);
+	for (size_t i = 1; i < env->n; i++)
+		if (same_name(*sorted[i - 1], *sorted[i]))
+			ret[sorted[i - 1] - env->v] = NULL;
+	for (size_t i = 0; i < env->n; i++)
+		if (ret[i])
+			ret[n++] = ret[i];
+	ret[n] = NULL;
+	return (int)n;
+}
+
 int process_env_build(const struct oci_process *process, struct process_env *ret)
 {
-	const char *home = env_get(process->env.v, "HOME");
-	size_t n = 0;
+	int n;
 
 	ret->v = calloc(process->env.n + 2, sizeof(*ret->v));
 	if (!ret->v)
 		return -ENOMEM;
-	for (size_t i = 0; i < process->env.n; i++) {
-		bool empty_home = strcmp(process->env.v[i], "HOME=") == 0;
-
-		if (!empty_home)
-			ret->v[n++] = process->env.v[i];
+	n = last_of_each(&process->env, ret->v);
+	if (n < 0)
+		return n;
+	for (int i = 0; i < n; i++) {
+		if (strncmp(ret->v[i], "HOME=", 5) != 0)
+			continue;
+		if (ret->v[i][5])
+			return 0;
+		/* Empty: as if it was not there. */
+		memmove(ret->v + i, ret->v + i + 1, (size_t)(n - i) * sizeof(*ret->v));
+		n--;
+		break;
 	}
-	if (home && home[0])
-		return 0;
 	if (make_home(process->user.uid, &ret->home) < 0)
 		return -ENOMEM;
 	ret->v[n] = ret->home;

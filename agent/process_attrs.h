@@ -15,7 +15,7 @@ int process_attrs_apply(const struct oci_process *process, const struct oci_linu
 /* process.rlimits and oomScoreAdj, from outside: a user namespace's root may not raise them itself. */
 int process_limits_apply(pid_t pid, const struct oci_process *process, struct err *err);
 
-/* The environment for execve(): process.env, and HOME from the container's /etc/passwd when it has none. */
+/* The environment for execve(): process.env, each name with its last value, and HOME from the container's /etc/passwd when it has none. */
 struct process_env {
 	char **v; /* NULL-terminated; the strings but `home` are the process's */
 	char *home;

@@ -113,7 +113,8 @@ void log_write(enum log_level level, const char *fmt, ...)
 	va_end(ap);
 	if (file_fd >= 0)
 		write_file_line(level, msg);
-	if (stderr_on) {
+	/* Standard error is the container's as well: with a file, what is no trouble goes there alone, as with runc. */
+	if (stderr_on && (file_fd < 0 || level <= LOG_LEVEL_WARN)) {
 		len = snprintf(line, sizeof(line), "%s%s%s%s\n", prefix ? prefix : "", prefix ? ": " : "",
 			       level == LOG_LEVEL_WARN	  ? "warning: "
 			       : level == LOG_LEVEL_DEBUG ? "debug: "

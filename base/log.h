@@ -21,7 +21,10 @@ void log_set_prefix(const char *prefix);
 /* Default LOG_LEVEL_WARN on standard error. */
 void log_set_level(enum log_level max);
 bool log_enabled(enum log_level level);
-/* Also write to `take_fd` (-1: no file). The file gets error, warn and info, and debug when enabled. */
+/*
+ * Also write to `take_fd` (-1: no file). It gets all that is enabled; standard error then only errors
+ * and warnings.
+ */
 void log_set_file(int take_fd, enum log_format format);
 /* Stop or resume writing to standard error (once it belongs to the container). */
 void log_set_stderr(bool on);

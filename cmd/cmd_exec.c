@@ -261,6 +261,7 @@ static int exec(const struct cmd_call *call, struct err *err)
 	r = make_process(call, &c, &process, err);
 	if (r < 0)
 		return r;
+	log_debug("exec: %s in container %s", process->args.v[0], call->words[0]);
 	request.process = process;
 	return exec_run(&c, &request, err);
 }

@@ -37,9 +37,7 @@ static int check_terminal(const struct container_request *request, const struct 
 	if (request->console_socket && !terminal)
 		return err_set(err, -EINVAL,
 			       "cannot use console socket if vrun will not detach or allocate tty");
-	if (terminal && !request->console_socket && !isatty(STDIN_FILENO))
-		return err_set(err, -EINVAL, "process.terminal: standard input is not a terminal");
-	return 0;
+	return terminal && !request->console_socket ? stdio_check_terminal(err) : 0;
 }
 
 /* The spec is written once more: the plan changes the one that it is given. */

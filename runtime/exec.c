@@ -164,8 +164,11 @@ int exec_run(const struct lookup *container, const struct exec_request *request,
 	if (terminal && !request->console_socket && request->detach)
 		return err_set(err, -EINVAL,
 			       "cannot allocate tty if vrun will detach without setting console socket");
-	if (terminal && !request->console_socket && !isatty(STDIN_FILENO))
-		return err_set(err, -EINVAL, "process.terminal: standard input is not a terminal");
+	if (terminal && !request->console_socket) {
+		r = stdio_check_terminal(err);
+		if (r < 0)
+			return r;
+	}
 	if (request->console_socket) {
 		r = console_connect(request->console_socket, &console, err);
 		if (r < 0)

@@ -33,7 +33,7 @@ static bool terminal_size(const struct proxy *p, uint16_t *rows, uint16_t *cols)
 {
 	if (p->tty >= 0)
 		return pty_get_size(p->tty, rows, cols) == 0;
-	return p->relay && pty_get_size(STDIN_FILENO, rows, cols) == 0;
+	return p->relay && stdio_terminal_size(rows, cols) == 0;
 }
 
 static void on_signal(void *ctx, const struct signalfd_siginfo *si)
@@ -109,7 +109,7 @@ static int open_streams(struct proxy *p, int take_console, struct message *msg, 
 		return 0;
 	}
 	if (console < 0)
-		pty_get_size(STDIN_FILENO, &rows, &cols);
+		(void)stdio_terminal_size(&rows, &cols);
 	r = pty_open(rows, cols, &master, &slave);
 	if (r < 0)
 		return err_set_errno(err, r, "making a terminal");

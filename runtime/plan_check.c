@@ -33,6 +33,25 @@ static int check_namespaces(const struct oci_linux *linux_, struct err *err)
 	return 0;
 }
 
+/* config-linux.md, "Time offsets" and "Sysctl"; any other sysctl is of the guest's own kernel. */
+static int check_kernel(const struct oci_linux *linux_, struct err *err)
+{
+	if (!linux_->namespaces[OCI_NS_TIME].wanted &&
+	    (linux_->monotonic_offset.has || linux_->boottime_offset.has))
+		return err_set(err, -EINVAL,
+			       "linux.timeOffsets: time namespace offsets specified, but linux.namespaces has no "
+			       "time namespace");
+	for (size_t i = 0; i < linux_->sysctl.n; i++) {
+		const char *key = linux_->sysctl.v[i].key;
+
+		if (!strcmp(key, "kernel.hostname") || !strcmp(key, "kernel/hostname"))
+			return err_set(err, -EINVAL,
+				       "linux.sysctl: %s is not allowed as it conflicts with the field hostname",
+				       key);
+	}
+	return 0;
+}
+
 /* "/" in any way of writing it. */
 static bool is_root(const char *path)
 {
@@ -122,6 +141,8 @@ int plan_check(const struct oci_spec *spec, struct err *err)
 	if (spec->linux_.has_intel_rdt)
 		return err_set(err, -ENOTSUP, "linux.intelRdt: not supported");
 	r = check_namespaces(&spec->linux_, err);
+	if (r == 0)
+		r = check_kernel(&spec->linux_, err);
 	if (r == 0)
 		r = check_devices(&spec->linux_, err);
 	if (r == 0)

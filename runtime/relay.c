@@ -31,6 +31,7 @@ struct pump {
 struct relay {
 	int master, second; /* the same: epoll takes a descriptor once */
 	int in, out;
+	int tty; /* the one that is the container's meanwhile; -errno */
 	struct tty_mode mode;
 	struct pump to_guest, from_guest;
 };
@@ -150,7 +151,7 @@ void relay_resize(struct relay *relay)
 {
 	uint16_t rows, cols;
 
-	if (pty_get_size(relay->in, &rows, &cols) == 0 || pty_get_size(relay->out, &rows, &cols) == 0)
+	if (pty_get_size(relay->tty, &rows, &cols) == 0)
 		pty_set_size(relay->master, rows, cols);
 }
 
@@ -167,6 +168,7 @@ int relay_new(struct loop *loop, int take_master, struct relay **ret)
 	relay->master = take_master;
 	relay->in = stdio_private(STDIN_FILENO, false);
 	relay->out = stdio_private(STDOUT_FILENO, true);
+	relay->tty = stdio_terminal();
 	relay->second = fcntl(relay->master, F_DUPFD_CLOEXEC, 3);
 	r = relay->in < 0 ? relay->in : relay->out < 0 ? relay->out : 0;
 	if (r == 0)
@@ -176,7 +178,7 @@ int relay_new(struct loop *loop, int take_master, struct relay **ret)
 	if (r == 0)
 		r = pump_start(&relay->from_guest, loop, relay->second, relay->out);
 	if (r == 0)
-		r = tty_make_raw(STDIN_FILENO, &relay->mode);
+		r = tty_make_raw(relay->tty, &relay->mode);
 	if (r < 0) {
 		relay_free(relay);
 		return r;
@@ -211,5 +213,6 @@ void relay_free(struct relay *relay)
 	close_fd(relay->second);
 	close_fd(relay->in);
 	close_fd(relay->out);
+	close_fd(relay->tty);
 	free(relay);
 }

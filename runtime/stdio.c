@@ -51,6 +51,37 @@ int stdio_private(int fd, bool writing)
 	return copy < 0 ? -errno : copy;
 }
 
+int stdio_terminal(void)
+{
+	int fd;
+
+	for (int i = STDERR_FILENO; i >= STDIN_FILENO; i--) {
+		if (!isatty(i))
+			continue;
+		fd = fcntl(i, F_DUPFD_CLOEXEC, 3);
+		return fd < 0 ? -errno : fd;
+	}
+	fd = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
+	return fd < 0 ? -ENOTTY : fd;
+}
+
+int stdio_terminal_size(uint16_t *ret_rows, uint16_t *ret_cols)
+{
+	_cleanup_close_ int fd = stdio_terminal();
+
+	return fd < 0 ? fd : pty_get_size(fd, ret_rows, ret_cols);
+}
+
+int stdio_check_terminal(struct err *err)
+{
+	_cleanup_close_ int fd = stdio_terminal();
+
+	if (fd >= 0)
+		return 0;
+	return err_set(err, -EINVAL,
+		       "process.terminal: no standard stream is a terminal, and there is no controlling one");
+}
+
 int stdio_to_null(bool keep_stderr)
 {
 	_cleanup_close_ int fd = open("/dev/null", O_RDWR | O_CLOEXEC);

@@ -21,6 +21,16 @@ int stdio_fill(void);
  */
 int stdio_private(int fd, bool writing);
 
+/*
+ * The terminal that the command was called from, as a descriptor of its own: standard error's, output's
+ * or input's, whichever is one first, or the controlling one. -ENOTTY.
+ */
+int stdio_terminal(void);
+/* Its size, or -errno. */
+int stdio_terminal_size(uint16_t *ret_rows, uint16_t *ret_cols);
+/* That there is one for process.terminal to be relayed to. */
+int stdio_check_terminal(struct err *err);
+
 /* Put /dev/null at descriptors 0 and 1, and 2 unless `keep_stderr`. */
 int stdio_to_null(bool keep_stderr);
 

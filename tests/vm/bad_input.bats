@@ -59,7 +59,7 @@ fails_with() {
 	fails_with "*cannot allocate tty if vrun will detach without setting console socket*" vrun create -b "$bundle" c1
 	fails_with "*console socket /no/socket*" vrun create -b "$bundle" --console-socket /no/socket c1
 	fails_with "*console socket /etc/passwd*" vrun create -b "$bundle" --console-socket /etc/passwd c1
-	fails_with "*standard input is not a terminal*" vrun run "$bundle" c1 </dev/null
+	fails_with "*there is no controlling one*" setsid -w "$VRUN_TEST_BIN/vrun" --root "$state" run "$bundle" c1 </dev/null
 	edit_config 's|"terminal": true|"terminal": false|'
 	fails_with "*pid file /no/dir/pid*" vrun create -b "$bundle" --pid-file /no/dir/pid c1
 	fails_with "*pid file /no/dir/pid*" vrun_run --pid-file /no/dir/pid

@@ -120,7 +120,14 @@ says() { # TEXT COMMAND...
 	refused "cannot use console socket if vrun will not detach or allocate tty" vrun exec --console-socket /no/socket c1 true
 	refused "cannot allocate tty if vrun will detach without setting console socket" vrun exec -t -d c1 true
 	refused "console socket /no/socket" vrun exec -t -d --console-socket /no/socket c1 true
-	refused "standard input is not a terminal" vrun exec -t c1 true </dev/null
+	refused "there is no controlling one" setsid -w "$VRUN_TEST_BIN/vrun" --root "$state" exec -t c1 true </dev/null
+	# with a log file, what is no error goes there only
+	says "vrun: debug: exec: true in container c1" vrun --debug exec c1 true
+	says "" vrun --debug --log "$work/log" exec c1 true
+	grep -q 'level=debug msg="exec: true in container c1"' "$work/log"
+	# any of the standard streams will do
+	run script -qec "stty rows 33 cols 77; '$VRUN_TEST_BIN/vrun' --root '$state' exec -t c1 stty size </dev/null" /dev/null </dev/null
+	[ "$status" = 0 ] && [[ "$output" == *"33 77"* ]] || { echo "$status: $output"; return 1; }
 	refused "--preserve-fds" vrun exec --preserve-fds 1 c1 true
 	says "" vrun exec --preserve-fds 0 --apparmor x --process-label y --no-subreaper c1 true
 	refused "--cgroup" vrun exec --cgroup sub c1 true

@@ -161,13 +161,14 @@ caps_of() { # NAMES...: as JSON
 	mkdir -p "$bundle/rootfs/made"
 	chmod 777 "$bundle/rootfs/made"
 	config '.process.user = { uid: 1234, gid: 2345, additionalGids: [10, 3456], umask: 63 }
-	| .process.cwd = "/not/there" | .process.env += ["EMPTY=", "SPACE=a b", "HOME="]
+	| .process.cwd = "/not/there" | .process.env += ["EMPTY=", "SPACE=a b", "TWICE=1", "HOME=/other", "TWICES=3", "TWICE=2", "HOME="]
 	| .process.rlimits = [{ type: "RLIMIT_NOFILE", soft: 100, hard: 200 }, { type: "RLIMIT_CORE", soft: 1000001, hard: 1000002 },
 		{ type: "RLIMIT_NPROC", soft: 300, hard: 400 }, { type: "RLIMIT_STACK", soft: 1048576, hard: 2097152 }]
 	| .process.oomScoreAdj = 321 | .process.ioPriority = { class: "IOPRIO_CLASS_BE", priority: 6 }
 	| .process.scheduler = { policy: "SCHED_BATCH", nice: 7 }
 	| .hostname = "some-host" | .domainname = "some.domain" | .process.noNewPrivileges = false'
 	run_script '
+		tr "\0" "\n" </proc/$$/environ | grep -E "^(TWICE|HOME)"
 		id -u; id -g; echo "groups $(grep ^Groups: /proc/self/status | cut -f2)"
 		umask; pwd; echo "empty [$EMPTY] [$SPACE] home [$HOME]"
 		grep -E "open files|core file|processes|stack" /proc/self/limits | awk "{ print \$2, \$3, \$(NF-2), \$(NF-1) }"
@@ -177,6 +178,9 @@ caps_of() { # NAMES...: as JSON
 	'
 	[ "$status" = 0 ]
 	has 1234 2345 "groups 10 3456 " 0077 /not/there "empty [] [a b] home [/]" "600 1234:2345" 321 "nice 7 policy 3"
+	# each name once, with its last value
+	has TWICE=2 TWICES=3 HOME=/
+	hasnt TWICE=1 && hasnt HOME=/other
 	has "open files 100 200" "stack size 1048576 2097152" some-host some.domain "NoNewPrivs: 0"
 	grep -q 'best-effort: prio 6' <<<"$output"
 	has "core file 1000001 1000002" "processes 300 300 400"
@@ -245,6 +249,12 @@ caps_of() { # NAMES...: as JSON
 	[ "$status" = 0 ]
 	has " 0 100000 5000" " 0 200000 5000" 12 13 12:13 null crw-rw-rw-
 	[ "$(stat -c '%u:%g' "$bundle/rootfs/tmp/f")" = 100012:200013 ]
+	# maps without root: whoever is there makes the mount points
+	config '.linux.uidMappings = [{ containerID: 1000, hostID: 100000, size: 1 }] | .linux.gidMappings = [{ containerID: 1000, hostID: 200000, size: 1 }]
+	| .process.user = { uid: 1000, gid: 1000 } | (.mounts[] | select(.type == "devpts").options) -= ["gid=5"]'
+	run_script 'tr -s " " </proc/self/uid_map; id -u; id -g; stat -c "%n %u:%g" /dev/shm; echo x >/dev/null && echo null'
+	[ "$status" = 0 ]
+	has " 1000 100000 1" 1000 "/dev/shm 1000:1000" null
 }
 
 @test "a time namespace with offsets" {
@@ -272,6 +282,10 @@ caps_of() { # NAMES...: as JSON
 	[ "$status" = 0 ]
 	has "memory.max 134217728" "memory.low 67108864" "memory.swap.max 0" "memory.high 100663296" "pids.max 55" "cpu.max 50000 100000" \
 		"cpu.weight 20"
+	config '.linux.resources.unified = { "memory.nothing": "1" }'
+	run_script 'echo runs'
+	[ "$status" = 1 ]
+	[[ "$output" == *"linux.resources.unified: setting memory.nothing to 1: No such file or directory"* ]]
 }
 
 @test "vm: kernel, initrd, parameters and hwConfig; annotations org.vrun.*" {
@@ -313,6 +327,8 @@ caps_of() { # NAMES...: as JSON
 	refused 'process.rlimits' '.process.rlimits = [{ type: "RLIMIT_NONE", soft: 1, hard: 1 }]'
 	refused 'process.scheduler' '.process.scheduler = { policy: "SCHED_NONE" }'
 	refused 'process.ioPriority' '.process.ioPriority = { class: "IOPRIO_NONE", priority: 1 }'
+	refused 'linux.timeOffsets' '.linux.timeOffsets = { monotonic: { secs: 5 } }'
+	refused 'linux.sysctl: kernel.hostname' '.linux.sysctl = { "kernel.hostname": "x" }'
 	refused 'windows' '.windows = {}'
 }
 

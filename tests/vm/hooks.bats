@@ -98,7 +98,9 @@ E
 
 @test "a startContainer hook that fails: the process does not run, and the message says why" {
 	mkbundle -- touch /ran
-	config '.hooks.startContainer = [{ path: "/bin/sh", args: ["sh", "-c", "echo why >&2; exit 4"] }]'
+	# it may do no more than the process
+	config '.hooks.startContainer = [{ path: "/bin/sh", args: ["sh", "-c", "rmdir /tmp 2>/dev/null || echo why >&2; exit 4"] }]
+	| .linux.seccomp = { defaultAction: "SCMP_ACT_ALLOW", architectures: ["SCMP_ARCH_X86_64"], syscalls: [{ names: ["rmdir"], action: "SCMP_ACT_ERRNO" }] }'
 	run vrun_run
 	echo "$output"
 	[ "$status" = 1 ]

@@ -82,6 +82,11 @@ cpu.max.burst 1000" ] || { echo "$output"; return 1; }
 	fails_with "*r.json*" vrun update --resources "$work/r.json" "$id"
 	fails_with "*l3 cache*" vrun update --l3-cache-schema x "$id"
 	[ "$(guest pids.max memory.max)" = $'pids.max 66\nmemory.max 94371840' ]
+	# an idle group has no weight: refused half-way, and nothing of it is left in the way of the next
+	echo '{ "cpu": { "idle": 1 }, "unified": { "cpu.weight": "5" } }' >"$work/r.json"
+	fails_with "*cpu.weight*Invalid argument*" vrun update --resources "$work/r.json" "$id"
+	vrun update --pids-limit 67 "$id"
+	[ "$(guest pids.max cpu.idle cpu.weight)" = $'pids.max 67\ncpu.idle 0\ncpu.weight 20' ]
 	vrun delete --force "$id"
 }
 

@@ -43,7 +43,7 @@ teardown() {
 
 @test "a terminal is asked for but there is none: one clear message" {
 	mkbundle --terminal -- sh
-	run vrun_run </dev/null
+	run setsid -w "$VRUN_TEST_BIN/vrun" --root "$state" run "$bundle" term </dev/null
 	[ "$status" = 1 ]
 	[[ "$output" == *terminal* ]]
 	[ "${#lines[@]}" = 1 ]
