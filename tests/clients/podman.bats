@@ -10,6 +10,7 @@ bats_require_minimum_version 1.5.0
 setup_file() {
 	load common
 	make_rootfs
+	iptables -t nat -S >"$BATS_FILE_TMPDIR/nat"
 	mkdir -p "$BATS_FILE_TMPDIR"/{state,tmp,networks}
 	# podman's clean-up, which conmon starts, would not pass a --runtime-flag on.
 	printf '#!/bin/sh\nexec "%s" --root "%s" "$@"\n' "$vrun" "$BATS_FILE_TMPDIR/state" >"$BATS_FILE_TMPDIR/vrun"
@@ -21,6 +22,7 @@ setup_file() {
 		[containers]
 		default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
 		[network]
+		network_backend = "netavark"
 		network_config_dir = "$BATS_FILE_TMPDIR/networks"
 	C
 	sed -i "/^\[engine\]/a cgroup_manager = \"cgroupfs\"\nevents_logger = \"file\"\ntmp_dir = \"$BATS_FILE_TMPDIR/tmp\"\nruntime = \"vrun\"" \
@@ -42,8 +44,20 @@ setup_file() {
 teardown_file() {
 	load common
 	quiet rm -f -t 0 -a
+	drop_netavark
 	leftovers
 	[ -z "$(ls -A "$BATS_FILE_TMPDIR/state")" ]
+}
+
+# netavark's chains of no container in particular stay; away with them unless they were there before.
+drop_netavark() {
+	local line
+	! grep -q NETAVARK "$BATS_FILE_TMPDIR/nat" || return 0
+	while read -r line; do
+		# shellcheck disable=SC2086
+		eval iptables -t nat ${line/#-A/-D}
+	done < <(iptables -t nat -S | grep '^-A .*NETAVARK')
+	iptables -t nat -S | sed -n 's/^-N \(NETAVARK.*\)/\1/p' | xargs -r -n 1 iptables -t nat -X
 }
 
 pod() {
