@@ -477,7 +477,7 @@ int main(void)
 						fs_client_teardown),
 	};
 
-	/* Once with nodes held by file handle, if we may, and once by descriptor. */
+	/* Once with nodes held by file handle, if we may, and once by name. */
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
 
 	fs_client_no_handles();

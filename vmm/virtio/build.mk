@@ -8,6 +8,7 @@ vmm_virtio_SRC += \
 	vmm/virtio/fs/file.c \
 	vmm/virtio/fs/inode.c \
 	vmm/virtio/fs/inode_fd.c \
+	vmm/virtio/fs/inode_name.c \
 	vmm/virtio/fs/mount.c \
 	vmm/virtio/fs/ops_attr.c \
 	vmm/virtio/fs/ops_dir.c \

@@ -64,6 +64,8 @@ struct vfs_config {
 	 * request, so a process that waits for a shared lock can't be killed meanwhile.
 	 */
 	bool shared_locks;
+	/* Don't hold idle nodes by file handle: this process will not have CAP_DAC_READ_SEARCH, which opens them. */
+	bool no_handles;
 };
 
 /* `loop` is where faults are reported. -EINVAL with a message for a bad config. */

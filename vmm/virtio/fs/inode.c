@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * inode: the table; see inode.h. Descriptors are closed only after the lock is
- * dropped, as closing the last one of a deleted file may take long.
- */
+/* inode: the table; see inode.h. */
 #include "vmm/virtio/fs/inode.h"
 
 #include "base/cleanup.h"
+#include "vmm/virtio/fs/inode_internal.h"
 #include "vmm/virtio/fs/internal.h"
 #include "vmm/virtio/fs/mount.h"
 
@@ -21,31 +19,27 @@ enum {
 	BUCKETS_MIN = 1024,
 };
 
-/* What is to be closed and freed once the lock is dropped. */
-struct garbage {
-	int fds[2];
-	unsigned n;
-	struct fs_mount *mount;
-	struct fs_inode *inode;
-};
-
-static void garbage_fd(struct garbage *g, int fd)
+static void garbage_fd(struct fs_garbage *g, int fd)
 {
 	if (fd >= 0)
 		g->fds[g->n++] = fd;
 }
 
-static void garbage_done(struct garbage *g)
+void fs_garbage_done(struct fs_garbage *g)
 {
 	for (unsigned i = 0; i < g->n; i++)
 		close_fd(g->fds[i]);
-	fs_mount_free(g->mount);
-	if (g->inode)
-		fs_lock_owners_free(g->inode->lock_owners);
-	free(g->inode);
-}
+	while (g->inodes) {
+		struct fs_inode *inode = g->inodes;
 
-#define _cleanup_garbage_ _cleanup_(garbage_done)
+		g->inodes = inode->hash_next;
+		close_fd(inode->fd);
+		fs_mount_free(inode->mount);
+		fs_lock_owners_free(inode->lock_owners);
+		free(inode->name);
+		free(inode);
+	}
+}
 
 /* --- Hash --- */
 
@@ -102,28 +96,33 @@ static void hash_grow(struct fs_inodes *table)
 	free(old);
 }
 
-/* Whose node, and which file of the host. */
-struct key {
-	struct fs_share *share;
-	const struct fs_mount *mount;
-	const struct statx *st;
-	const union fs_handle *handle; /* NULL: none, a descriptor holds the file */
-};
+/* Files of one inode number, one after the other. Where a file system keeps no such time they are one. */
+static bool same_birth(const struct fs_inode *inode, const struct statx *st)
+{
+	return !inode->has_birth || !(st->stx_mask & STATX_BTIME) ||
+	       (inode->birth.tv_sec == st->stx_btime.tv_sec && inode->birth.tv_nsec == st->stx_btime.tv_nsec);
+}
 
-static bool key_matches(const struct key *key, const struct fs_inode *inode)
+bool fs_inode_is(const struct fs_inode *inode, const struct statx *st)
+{
+	return st->stx_ino == inode->ino && stx_dev(st) == inode->dev &&
+	       (st->stx_mode & S_IFMT) == inode->type && same_birth(inode, st);
+}
+
+static bool key_matches(const struct fs_inode_key *key, const struct fs_inode *inode)
 {
 	if (inode->ino != key->st->stx_ino || inode->dev != stx_dev(key->st) || inode->share != key->share ||
 	    inode->mount != key->mount || inode->type != (key->st->stx_mode & S_IFMT))
 		return false;
-	/* A descriptor keeps the inode number from being given away; a handle does not. */
+	/* A descriptor keeps the inode number from being given away; a handle or a name does not. */
 	if (inode->handle_len == 0)
-		return true;
+		return inode->fd >= 0 || same_birth(inode, key->st);
 	return key->handle && inode->handle_len == key->handle->h.handle_bytes &&
 	       inode->handle_type == key->handle->h.handle_type &&
 	       memcmp(inode->handle, key->handle->h.f_handle, inode->handle_len) == 0;
 }
 
-static struct fs_inode *hash_find(struct fs_inodes *table, const struct key *key)
+struct fs_inode *fs_inode_find(struct fs_inodes *table, const struct fs_inode_key *key)
 {
 	struct fs_inode *inode = table->buckets[bucket_of(table, key->share, key->st->stx_ino)];
 
@@ -181,52 +180,66 @@ bool fs_inodes_shrink(struct fs_inodes *table)
 
 /* --- References; all with the lock held --- */
 
-static void use(struct fs_inodes *table, struct fs_inode *inode)
+void fs_inode_use(struct fs_inodes *table, struct fs_inode *inode)
 {
 	inode->refs++;
 	inode->users++;
 	lru_del(table, inode);
 }
 
-static void unref(struct fs_inodes *table, struct fs_inode *inode, struct garbage *g)
+/* The last node of a mount takes it along. */
+static void unref_mount(struct fs_inodes *table, struct fs_inode *inode)
 {
-	struct fs_mount *mount = inode->mount;
+	struct fs_mount *mount = inode->mount, **p = &table->mounts;
 
-	if (--inode->refs > 0)
+	if (!mount || --mount->refs > 0) {
+		inode->mount = NULL;
 		return;
-	lru_del(table, inode);
-	garbage_fd(g, inode->fd);
-	if (mount && --mount->refs == 0) {
-		struct fs_mount **p = &table->mounts;
-
-		while (*p != mount)
-			p = &(*p)->next;
-		*p = mount->next;
-		g->mount = mount;
 	}
-	g->inode = inode;
+	while (*p != mount)
+		p = &(*p)->next;
+	*p = mount->next;
 }
 
-static void unuse(struct fs_inodes *table, struct fs_inode *inode, struct garbage *g)
+void fs_inode_unref(struct fs_inodes *table, struct fs_inode *inode, struct fs_garbage *g)
 {
-	if (--inode->users == 0 && inode->fd >= 0 && inode->handle_len > 0) {
-		lru_add(table, inode);
-		if (table->n_lru > table->max_lru)
-			garbage_fd(g, lru_evict(table));
+	/* And its parent, if that was kept for its sake alone; and so on. */
+	while (inode && --inode->refs == 0) {
+		lru_del(table, inode);
+		unref_mount(table, inode);
+		inode->hash_next = g->inodes;
+		g->inodes = inode;
+		inode = TAKE_PTR(inode->parent);
 	}
-	unref(table, inode, g);
+}
+
+/* Nobody uses it now: its descriptor may be closed, if it can be opened again. */
+static void make_idle(struct fs_inodes *table, struct fs_inode *inode, struct fs_garbage *g)
+{
+	if (inode->users > 0 || inode->fd < 0 || inode->in_lru || !fs_inode_can_reopen(inode))
+		return;
+	lru_add(table, inode);
+	if (table->n_lru > table->max_lru)
+		garbage_fd(g, lru_evict(table));
+}
+
+void fs_inode_unuse(struct fs_inodes *table, struct fs_inode *inode, struct fs_garbage *g)
+{
+	inode->users--;
+	make_idle(table, inode, g);
+	fs_inode_unref(table, inode, g);
 }
 
 /* The guest knows it no more. The table's own reference goes with it. */
-static void drop(struct fs_inodes *table, struct fs_inode *inode, struct garbage *g)
+static void drop(struct fs_inodes *table, struct fs_inode *inode, struct fs_garbage *g)
 {
 	inode->nlookup = 0;
 	fs_slots_del(&table->slots, inode->id);
 	hash_del(table, inode);
-	unref(table, inode, g);
+	fs_inode_unref(table, inode, g);
 }
 
-static void forget(struct fs_inodes *table, struct fs_inode *inode, uint64_t n, struct garbage *g)
+static void forget(struct fs_inodes *table, struct fs_inode *inode, uint64_t n, struct fs_garbage *g)
 {
 	/* More than it may forget: the guest's mistake, and its own loss. */
 	inode->nlookup -= n < inode->nlookup ? n : inode->nlookup;
@@ -241,32 +254,34 @@ struct fs_inode *fs_inode_get(struct fs_inodes *table, uint64_t id)
 	pthread_mutex_lock(&table->lock);
 	inode = fs_slots_get(&table->slots, id);
 	if (inode)
-		use(table, inode);
+		fs_inode_use(table, inode);
 	pthread_mutex_unlock(&table->lock);
 	return inode;
 }
 
 void fs_inode_put(struct fs_inodes *table, struct fs_inode *inode)
 {
-	_cleanup_garbage_ struct garbage g = { 0 };
+	_cleanup_garbage_ struct fs_garbage g = { 0 };
 
 	pthread_mutex_lock(&table->lock);
-	unuse(table, inode, &g);
+	fs_inode_unuse(table, inode, &g);
 	pthread_mutex_unlock(&table->lock);
 }
 
 void fs_inode_put_ref(struct fs_inodes *table, struct fs_inode *inode)
 {
-	_cleanup_garbage_ struct garbage g = { 0 };
+	_cleanup_garbage_ struct fs_garbage g = { 0 };
 
 	pthread_mutex_lock(&table->lock);
-	unref(table, inode, &g);
+	inode->opens--;
+	make_idle(table, inode, &g);
+	fs_inode_unref(table, inode, &g);
 	pthread_mutex_unlock(&table->lock);
 }
 
 void fs_inode_forget(struct fs_inodes *table, uint64_t id, uint64_t n)
 {
-	_cleanup_garbage_ struct garbage g = { 0 };
+	_cleanup_garbage_ struct fs_garbage g = { 0 };
 	struct fs_inode *inode;
 
 	pthread_mutex_lock(&table->lock);
@@ -283,7 +298,7 @@ void fs_inode_unlookup(struct fs_inodes *table, struct fs_inode *inode)
 
 /* --- New nodes --- */
 
-static struct fs_inode *inode_new(const struct key *key, int fd)
+static struct fs_inode *inode_new(const struct fs_inode_key *key, int fd)
 {
 	size_t handle_len = key->handle ? key->handle->h.handle_bytes : 0;
 	struct fs_inode *inode = calloc(1, sizeof(*inode) + handle_len);
@@ -295,6 +310,8 @@ static struct fs_inode *inode_new(const struct key *key, int fd)
 	inode->ino = key->st->stx_ino;
 	inode->type = key->st->stx_mode & S_IFMT;
 	inode->refs = 1; /* the table's */
+	inode->has_birth = key->st->stx_mask & STATX_BTIME;
+	inode->birth = key->st->stx_btime;
 	inode->fd = fd;
 	inode->handle_len = (unsigned)handle_len;
 	if (handle_len > 0) {
@@ -304,42 +321,73 @@ static struct fs_inode *inode_new(const struct key *key, int fd)
 	return inode;
 }
 
-/*
- * Find or make the node, in use, with one look-up more. `take_fd` (or -1) is
- * consumed; a node without a handle keeps it.
- */
-static int intern(struct fs_inodes *table, const struct fs_inode *parent, struct key *key,
-		  struct fs_mount *mount, int take_fd, struct fs_inode **ret)
+/* A new one in the table. `take_fd` (or -1) is consumed. */
+static int add_new(struct fs_inodes *table, const struct fs_inode_key *key, struct fs_mount *mount,
+		   int take_fd, struct fs_garbage *g, struct fs_inode **ret)
 {
-	_cleanup_garbage_ struct garbage g = { 0 };
+	struct fs_inode *inode = inode_new(key, -1);
+	int r = inode ? fs_slots_add(&table->slots, inode, &inode->id) : -ENOMEM;
+
+	if (r < 0) {
+		free(inode);
+		garbage_fd(g, take_fd);
+		return r;
+	}
+	/* With a handle it is opened when it is needed. */
+	if (key->handle)
+		garbage_fd(g, take_fd);
+	else
+		inode->fd = take_fd;
+	inode->mount = mount;
+	mount->refs++;
+	inode->submount = key->parent && (key->parent->mount != mount || key->parent->dev != inode->dev);
+	if (table->n >= table->n_buckets)
+		hash_grow(table);
+	hash_add(table, inode);
+	*ret = inode;
+	return 0;
+}
+
+static bool has_name(const struct fs_inode *inode, const struct fs_inode_key *key)
+{
+	return inode->parent == key->parent && inode->name && !strcmp(inode->name, key->name);
+}
+
+/*
+ * Find or make the node, in use, with one look-up more. `take_fd` (or -1, if the key has a
+ * handle or a name) is consumed.
+ */
+static int intern(struct fs_inodes *table, struct fs_inode_key *key, struct fs_mount *mount, int take_fd,
+		  struct fs_inode **ret)
+{
+	_cleanup_garbage_ struct fs_garbage g = { 0 };
 	struct fs_inode *inode;
+	char *name;
 	int r = 0;
 
 	key->mount = mount;
 	pthread_mutex_lock(&table->lock);
-	inode = hash_find(table, key);
-	if (!inode) {
-		inode = inode_new(key, key->handle ? -1 : TAKE_FD(take_fd));
-		r = inode ? fs_slots_add(&table->slots, inode, &inode->id) : -ENOMEM;
-		if (r < 0) {
-			if (inode)
-				garbage_fd(&g, inode->fd);
-			g.inode = inode;
-			goto out;
+	inode = fs_inode_find(table, key);
+	if (inode)
+		garbage_fd(&g, take_fd);
+	else
+		r = add_new(table, key, mount, take_fd, &g, &inode);
+	/* Where it was just found is the best that is known of it. */
+	if (r == 0 && key->name && !key->handle && inode->handle_len == 0 && !has_name(inode, key)) {
+		name = strdup(key->name);
+		if (name) {
+			fs_inode_set_name(table, inode, key->parent, name, &g);
+		} else if (inode->nlookup == 0 && inode->fd < 0) {
+			drop(table, inode, &g);
+			r = -ENOMEM;
 		}
-		inode->mount = mount;
-		inode->mount->refs++;
-		inode->submount = parent && (parent->mount != mount || parent->dev != inode->dev);
-		if (table->n >= table->n_buckets)
-			hash_grow(table);
-		hash_add(table, inode);
 	}
-	use(table, inode);
-	inode->nlookup++;
-	*ret = inode;
-out:
+	if (r == 0) {
+		fs_inode_use(table, inode);
+		inode->nlookup++;
+		*ret = inode;
+	}
 	pthread_mutex_unlock(&table->lock);
-	garbage_fd(&g, take_fd);
 	return r;
 }
 
@@ -371,7 +419,7 @@ static int mount_get(struct fs_inodes *table, int fd, const struct statx *st, st
 		pthread_mutex_unlock(&table->lock);
 		if (mount)
 			break;
-		r = fs_mount_probe(fd, st, &fresh);
+		r = fs_mount_probe(fd, st, !table->no_handles, &fresh);
 		if (r < 0)
 			return r;
 	}
@@ -396,12 +444,12 @@ static void mount_put(struct fs_inodes *table, struct fs_mount *mount)
 	fs_mount_free(mount);
 }
 
-/* The node of an O_PATH or open descriptor, which is consumed unless `borrow`. */
-static int intern_fd(struct fs_inodes *table, struct fs_share *share, const struct fs_inode *parent,
-		     int take_fd, struct statx *ret_st, struct fs_inode **ret)
+/* The node of an O_PATH descriptor, which is consumed; `name` in `parent`, or NULL. */
+static int intern_fd(struct fs_inodes *table, struct fs_share *share, struct fs_inode *parent,
+		     const char *name, int take_fd, struct statx *ret_st, struct fs_inode **ret)
 {
 	_cleanup_close_ int fd = take_fd;
-	struct key key = { .share = share, .st = ret_st };
+	struct fs_inode_key key = { .share = share, .st = ret_st, .parent = parent, .name = name };
 	union fs_handle handle;
 	struct fs_mount *mount;
 	uint64_t id;
@@ -415,17 +463,20 @@ static int intern_fd(struct fs_inodes *table, struct fs_share *share, const stru
 		return r;
 	if (mount->fd >= 0 && fs_handle_of(fd, "", &handle, &id) == 0)
 		key.handle = &handle;
-	r = intern(table, parent, &key, mount, TAKE_FD(fd), ret);
+	r = intern(table, &key, mount, TAKE_FD(fd), ret);
 	mount_put(table, mount);
 	return r;
 }
 
-/* The usual case without a descriptor: a handle by name, or a node that is known and held. */
-static int intern_name(struct fs_inodes *table, const struct fs_inode *parent, int dirfd, const char *name,
+/*
+ * The usual case, without a descriptor: by handle, or by name. The name may have changed hands since `st`
+ * was taken: then the node's handle or name and its type don't belong together, which
+ * fs_inode_fd() finds.
+ */
+static int intern_name(struct fs_inodes *table, struct fs_inode *parent, int dirfd, const char *name,
 		       struct statx *st, struct fs_inode **ret)
 {
-	struct key key = { .share = parent->share, .mount = parent->mount, .st = st };
-	struct fs_inode *inode;
+	struct fs_inode_key key = { .share = parent->share, .st = st, .parent = parent, .name = name };
 	union fs_handle handle;
 	uint64_t id;
 	int r;
@@ -436,52 +487,42 @@ static int intern_name(struct fs_inodes *table, const struct fs_inode *parent, i
 		r = fs_handle_of(dirfd, name, &handle, &id);
 		if (r < 0 || id != st->stx_mnt_id)
 			return -EXDEV;
-		/*
-		 * The name may have changed hands since statx(2): then the node's handle and
-		 * its type don't belong together, which fs_inode_fd() finds.
-		 */
 		key.handle = &handle;
-		return intern(table, parent, &key, parent->mount, -1, ret);
 	}
-	pthread_mutex_lock(&table->lock);
-	inode = hash_find(table, &key);
-	if (inode) {
-		use(table, inode);
-		inode->nlookup++;
-		*ret = inode;
-	}
-	pthread_mutex_unlock(&table->lock);
-	return inode ? 0 : -EXDEV;
+	return intern(table, &key, parent->mount, -1, ret);
 }
 
-int fs_inode_lookup(struct fs_inodes *table, const struct fs_inode *parent, int dirfd, const char *name,
+int fs_inode_lookup(struct fs_inodes *table, struct fs_inode *parent, int dirfd, const char *name,
 		    struct statx *ret_st, struct fs_inode **ret)
 {
 	struct statx st;
 	int fd, r;
 
-	if (statx(dirfd, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_BASIC_STATS | STATX_MNT_ID, &st) <
-	    0)
-		return -errno;
+	/* A directory of the host can hold longer ones than a guest can name. */
+	if (strlen(name) > FS_NAME_MAX)
+		return -ENAMETOOLONG;
+	r = fs_stat_name(dirfd, name, &st);
+	if (r < 0)
+		return r;
 	r = intern_name(table, parent, dirfd, name, &st, ret);
 	if (r == -EXDEV) {
 		fd = openat(dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 		if (fd < 0)
 			return -errno;
-		r = intern_fd(table, parent->share, parent, fd, &st, ret);
+		r = intern_fd(table, parent->share, parent, name, fd, &st, ret);
 	}
 	if (r == 0)
 		*ret_st = st;
 	return r;
 }
 
-int fs_inode_adopt(struct fs_inodes *table, const struct fs_inode *parent, int fd, struct statx *ret_st,
-		   struct fs_inode **ret)
+int fs_inode_adopt(struct fs_inodes *table, struct fs_inode *parent, int fd, const char *name,
+		   struct statx *ret_st, struct fs_inode **ret)
 {
-	struct key key = { .share = parent->share, .st = ret_st };
+	struct fs_inode_key key = { .share = parent->share, .st = ret_st, .parent = parent, .name = name };
 	union fs_handle handle;
+	char path[16];
 	uint64_t id;
-	char name[16];
 	int path_fd, r;
 
 	r = fs_stat_fd(fd, ret_st);
@@ -490,23 +531,23 @@ int fs_inode_adopt(struct fs_inodes *table, const struct fs_inode *parent, int f
 	if (ret_st->stx_mnt_id == parent->mount->id && parent->mount->fd >= 0 &&
 	    fs_handle_of(fd, "", &handle, &id) == 0) {
 		key.handle = &handle;
-		return intern(table, parent, &key, parent->mount, -1, ret);
+		return intern(table, &key, parent->mount, -1, ret);
 	}
 	/* A node is held by O_PATH: what is open here belongs to a file handle. */
-	snprintf(name, sizeof(name), "%d", fd);
-	path_fd = openat(table->proc_fd, name, O_PATH | O_CLOEXEC);
+	snprintf(path, sizeof(path), "%d", fd);
+	path_fd = openat(table->proc_fd, path, O_PATH | O_CLOEXEC);
 	if (path_fd < 0)
 		return -errno;
-	return intern_fd(table, parent->share, parent, path_fd, ret_st, ret);
+	return intern_fd(table, parent->share, parent, name, path_fd, ret_st, ret);
 }
 
 /* --- The table --- */
 
-int fs_inodes_init(struct fs_inodes *table, int proc_fd, unsigned max_idle_fds)
+int fs_inodes_init(struct fs_inodes *table, int proc_fd, unsigned max_idle_fds, bool no_handles)
 {
 	int r;
 
-	*table = (struct fs_inodes){ .proc_fd = proc_fd, .max_lru = max_idle_fds };
+	*table = (struct fs_inodes){ .proc_fd = proc_fd, .max_lru = max_idle_fds, .no_handles = no_handles };
 	pthread_mutex_init(&table->lock, NULL);
 	r = fs_slots_init(&table->slots, INODES_MAX);
 	if (r < 0)
@@ -519,7 +560,7 @@ int fs_inodes_init(struct fs_inodes *table, int proc_fd, unsigned max_idle_fds)
 int fs_inodes_add_root(struct fs_inodes *table)
 {
 	struct statx st = { .stx_mode = S_IFDIR, .stx_ino = 1 };
-	struct key key = { .st = &st };
+	struct fs_inode_key key = { .st = &st };
 	struct fs_inode *inode = inode_new(&key, -1);
 	int r;
 
@@ -545,7 +586,7 @@ int fs_inodes_add_share(struct fs_inodes *table, struct fs_share *share, int fd,
 
 	if (copy < 0)
 		return -errno;
-	r = intern_fd(table, share, NULL, copy, &st, &inode);
+	r = intern_fd(table, share, NULL, NULL, copy, &st, &inode);
 	if (r < 0)
 		return r;
 	inode->permanent = true;
@@ -560,7 +601,7 @@ void fs_inodes_reset(struct fs_inodes *table)
 	uint32_t iter = 0;
 
 	for (;;) {
-		_cleanup_garbage_ struct garbage g = { 0 };
+		_cleanup_garbage_ struct fs_garbage g = { 0 };
 		struct fs_inode *inode;
 
 		pthread_mutex_lock(&table->lock);
@@ -583,7 +624,7 @@ void fs_inodes_done(struct fs_inodes *table)
 	if (!table || !table->slots.chunks)
 		return;
 	while ((inode = fs_slots_next(&table->slots, &iter))) {
-		_cleanup_garbage_ struct garbage g = { 0 };
+		_cleanup_garbage_ struct fs_garbage g = { 0 };
 
 		drop(table, inode, &g);
 	}

@@ -1,28 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* inode_fd: descriptors of nodes, opened when they are needed; see inode.h. */
 #include "base/cleanup.h"
-#include "vmm/virtio/fs/inode.h"
+#include "vmm/virtio/fs/inode_internal.h"
 #include "vmm/virtio/fs/mount.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/sysmacros.h>
 
-int fs_stat_fd(int fd, struct statx *ret)
+static int stat_at(int fd, const char *name, int flags, struct statx *ret)
 {
 	struct statx st;
 
-	if (statx(fd, "", AT_EMPTY_PATH | AT_NO_AUTOMOUNT, STATX_BASIC_STATS | STATX_MNT_ID, &st) < 0)
+	if (statx(fd, name, flags | AT_NO_AUTOMOUNT, STATX_BASIC_STATS | STATX_MNT_ID | STATX_BTIME, &st) < 0)
 		return -errno;
 	*ret = st;
 	return 0;
 }
 
-static bool is_same(const struct fs_inode *inode, const struct statx *st)
+int fs_stat_fd(int fd, struct statx *ret)
 {
-	return st->stx_ino == inode->ino && makedev(st->stx_dev_major, st->stx_dev_minor) == inode->dev &&
-	       (st->stx_mode & S_IFMT) == inode->type;
+	return stat_at(fd, "", AT_EMPTY_PATH, ret);
+}
+
+int fs_stat_name(int dirfd, const char *name, struct statx *ret)
+{
+	return stat_at(dirfd, name, AT_SYMLINK_NOFOLLOW, ret);
 }
 
 static int open_handle(struct fs_inodes *table, const struct fs_inode *inode)
@@ -43,7 +46,7 @@ static int open_handle(struct fs_inodes *table, const struct fs_inode *inode)
 	r = fs_stat_fd(fd, &st);
 	if (r < 0)
 		return r;
-	return is_same(inode, &st) ? TAKE_FD(fd) : -ESTALE;
+	return fs_inode_is(inode, &st) ? TAKE_FD(fd) : -ESTALE;
 }
 
 int fs_inode_fd(struct fs_inodes *table, struct fs_inode *inode)
@@ -58,6 +61,8 @@ int fs_inode_fd(struct fs_inodes *table, struct fs_inode *inode)
 		return r;
 	if (!inode->share)
 		return -EPERM; /* the synthetic root is no file of the host */
+	if (inode->handle_len == 0)
+		return fs_inode_fd_by_name(table, inode);
 
 	fd = open_handle(table, inode);
 	if (fd < 0)

@@ -60,10 +60,10 @@ static int open_for_handles(int fd, const struct statx *st)
 	return handle_opens(mount_fd, fd, st) ? TAKE_FD(mount_fd) : -EOPNOTSUPP;
 }
 
-int fs_mount_probe(int fd, const struct statx *st, struct fs_mount **ret)
+int fs_mount_probe(int fd, const struct statx *st, bool handles, struct fs_mount **ret)
 {
 	struct fs_mount *mount;
-	int mount_fd = open_for_handles(fd, st);
+	int mount_fd = handles ? open_for_handles(fd, st) : -EOPNOTSUPP;
 
 	/* Short of descriptors is no property of the mount. */
 	if (mount_fd == -EMFILE || mount_fd == -ENFILE)

@@ -35,9 +35,9 @@ int fs_handle_of(int fd, const char *name, union fs_handle *ret, uint64_t *ret_m
 
 /*
  * Look at the mount of `fd` (O_PATH; `st` is its statx): a new object with one
- * reference, with a descriptor if handles work. -ENOMEM, -EMFILE.
+ * reference, with a descriptor if `handles` are wanted and work. -ENOMEM, -EMFILE.
  */
-int fs_mount_probe(int fd, const struct statx *st, struct fs_mount **ret);
+int fs_mount_probe(int fd, const struct statx *st, bool handles, struct fs_mount **ret);
 /* Closes; NULL is fine. */
 void fs_mount_free(struct fs_mount *mount);
 

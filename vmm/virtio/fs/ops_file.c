@@ -139,7 +139,7 @@ int fs_op_create(struct fs_req *req)
 		return dirfd;
 	fd = create_new(req, in, dirfd);
 	if (fd >= 0) {
-		r = fs_inode_adopt(inodes, req->inode, fd, &st, &inode);
+		r = fs_inode_adopt(inodes, req->inode, fd, req->name, &st, &inode);
 		if (r < 0) {
 			close_fd(fd);
 			return r;

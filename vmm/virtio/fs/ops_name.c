@@ -166,11 +166,19 @@ int fs_op_mkdir(struct fs_req *req)
 
 static int remove_name(struct fs_req *req, int flags)
 {
-	int dirfd = parent_fd(req);
+	struct fs_inodes *inodes = &req->server->inodes;
+	int r, dirfd = parent_fd(req);
+	struct fs_inode *held;
 
 	if (dirfd < 0)
 		return dirfd;
-	return unlinkat(dirfd, req->name, flags) < 0 ? -errno : 0;
+	held = fs_inode_hold(inodes, req->inode, dirfd, req->name);
+	r = unlinkat(dirfd, req->name, flags) < 0 ? -errno : 0;
+	if (r == 0)
+		fs_inode_lost_name(inodes, held, req->inode, req->name);
+	if (held)
+		fs_inode_put(inodes, held);
+	return r;
 }
 
 int fs_op_unlink(struct fs_req *req)
@@ -181,6 +189,28 @@ int fs_op_unlink(struct fs_req *req)
 int fs_op_rmdir(struct fs_req *req)
 {
 	return remove_name(req, AT_REMOVEDIR);
+}
+
+/* What had either name keeps its node. */
+static int rename_held(struct fs_req *req, int from, struct fs_inode *parent, int to, unsigned flags)
+{
+	struct fs_inodes *inodes = &req->server->inodes;
+	struct fs_inode *moved = fs_inode_hold(inodes, req->inode, from, req->name);
+	struct fs_inode *there = fs_inode_hold(inodes, parent, to, req->name2);
+	int r = renameat2(from, req->name, to, req->name2, flags) < 0 ? -errno : 0;
+
+	/* Two names of one file: rename(2) does nothing. */
+	if (r == 0 && moved != there) {
+		fs_inode_lost_name(inodes, there, parent, req->name2);
+		if (flags & RENAME_EXCHANGE)
+			fs_inode_got_name(inodes, there, req->inode, req->name);
+		fs_inode_got_name(inodes, moved, parent, req->name2);
+	}
+	if (moved)
+		fs_inode_put(inodes, moved);
+	if (there)
+		fs_inode_put(inodes, there);
+	return r;
 }
 
 static int rename_to(struct fs_req *req, uint64_t new_parent, unsigned flags)
@@ -207,8 +237,8 @@ static int rename_to(struct fs_req *req, uint64_t new_parent, unsigned flags)
 		to = fs_inode_fd(inodes, parent);
 		if (from < 0 || to < 0)
 			r = from < 0 ? from : to;
-		else if (renameat2(from, req->name, to, req->name2, flags) < 0)
-			r = -errno;
+		else
+			r = rename_held(req, from, parent, to, flags);
 	}
 	fs_inode_put(inodes, parent);
 	return r;

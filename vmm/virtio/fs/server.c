@@ -90,7 +90,7 @@ static int server_init(struct fs_server *server, const struct vfs_config *config
 	server->proc_fd = open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (server->proc_fd < 0)
 		return err_set_errno(err, -errno, "/proc/self/fd");
-	r = fs_inodes_init(&server->inodes, server->proc_fd, idle_fds());
+	r = fs_inodes_init(&server->inodes, server->proc_fd, idle_fds(), config->no_handles);
 	if (r == 0)
 		r = fs_inodes_add_root(&server->inodes);
 	if (r == 0)
