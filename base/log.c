@@ -55,11 +55,27 @@ static const char *level_name(enum log_level level)
 /* RFC 3339 in UTC, as runc's log files have it. */
 static void format_time(char *buf, size_t size)
 {
-	time_t now = time(NULL);
-	struct tm tm;
+	struct timespec ts;
+	uint64_t days, era_day, year_of_era, day_of_year, month;
+	unsigned seconds;
 
-	gmtime_r(&now, &tm);
-	strftime(buf, size, "%Y-%m-%dT%H:%M:%SZ", &tm);
+	/*
+	 * By hand, since gmtime_r() takes a lock and reads the time zone's file: a line may
+	 * come from a signal handler, and from a process without files. The year is counted from 1 March
+	 * of year 0, so that a leap day is the last one; 400 years are 146,097 days.
+	 */
+	clock_gettime(CLOCK_REALTIME, &ts);
+	seconds = (unsigned)((uint64_t)ts.tv_sec % 86400);
+	days = (uint64_t)ts.tv_sec / 86400 + 719468;
+	era_day = days % 146097;
+	year_of_era = (era_day - era_day / 1460 + era_day / 36524 - era_day / 146096) / 365;
+	day_of_year = era_day - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+	month = (5 * day_of_year + 2) / 153; /* from March */
+	snprintf(buf, size, "%04u-%02u-%02uT%02u:%02u:%02uZ",
+		 (unsigned)(days / 146097 * 400 + year_of_era + (month >= 10)),
+		 (unsigned)(month < 10 ? month + 3 : month - 9),
+		 (unsigned)(day_of_year - (153 * month + 2) / 5 + 1), seconds / 3600, seconds / 60 % 60,
+		 seconds % 60);
 }
 
 /* `text` as the inside of a JSON string; cut where it does not fit. */
