@@ -76,7 +76,7 @@ in_runtime() {
 	vrun-stock) "$vrun" --root "$work/vrun" run --engine kvm --memory $memory --kernel "$guest/vmlinux" \
 		--initrd "$guest/initrd.img" "$@" "$bundle" "$id" ;;
 	runc | crun) "$runtime" --root "$work/$runtime" run "$@" --bundle "$bundle" "$id" ;;
-	microvm) "$here/microvm" -k "$guest/vmlinux-tuned" -i "$work/init.img" -m $memory -r "$rootfs" "$@" -- sh /bench.sh ;;
+	microvm) "$here/microvm" -k "$guest/vmlinux-tuned" -i "$work/init.img" -m $memory -r "$rootfs" "$@" ;;
 	native) chroot "$rootfs" sh /bench.sh ;;
 	esac
 }

@@ -48,7 +48,7 @@ plug_microvm() {
 start_side() { # RUNTIME
 	case $1 in
 	microvm) PATH=$work/bin:$PATH ip netns exec "$net-c" "$here/microvm" -k "$guest/vmlinux-tuned" -i "$work/init.img" \
-		-m $memory -r "$rootfs" -- sh /bench.sh ;;
+		-m $memory -r "$rootfs" ;;
 	# the mounts are in a mount namespace of its own
 	native) ip netns exec "$net-c" sh -c 'mount -t proc proc "$0/proc" && mount --bind /dev "$0/dev" &&
 		exec chroot "$0" sh /bench.sh' "$rootfs" ;;

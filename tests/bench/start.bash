@@ -21,7 +21,7 @@ measure_init() {
 	local i first=() line
 	for i in $(seq 0 "$samples"); do
 		line=$("$helpers/stopwatch" -m init-is-up "$here/microvm" -k "$guest/vmlinux-tuned" -i "$work/init.img" \
-			-m $memory -- none 2>"$work/err") || { no_row "start of init alone" "$time_unit" microvm "$(why "$work/err")"; return; }
+			-m $memory 2>"$work/err") || { no_row "start of init alone" "$time_unit" microvm "$(why "$work/err")"; return; }
 		[ "$i" = 0 ] || first+=("${line% *}")
 	done
 	row "start of init alone" "$time_unit" microvm $(to_ms "${first[*]}")
@@ -56,7 +56,7 @@ exits_of() { # RUNTIME
 	count_exits "VM exits of true" "$runtime" in_exits
 }
 
-init_alone() { "$here/microvm" -k "$guest/vmlinux-tuned" -i "$work/init.img" -m $memory -- none; }
+init_alone() { "$here/microvm" -k "$guest/vmlinux-tuned" -i "$work/init.img" -m $memory; }
 
 for runtime in $(chosen vrun-tuned vrun-stock microvm runc crun); do
 	reason=$(missing $runtime)
