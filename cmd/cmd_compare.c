@@ -27,11 +27,14 @@ struct options {
 static const struct opt opts[] = {
 	{ "with", 0, OPT_STRING, offsetof(struct options, with), "crun|runc",
 	  "the runtime to compare with (the first of them that works)" },
-	{ "format", 'f', OPT_STRING, offsetof(struct options, format), "table|json|html", "how it looks (table)" },
-	{ "output", 'o', OPT_STRING, offsetof(struct options, output), "FILE", "write to FILE (standard output)" },
+	{ "format", 'f', OPT_STRING, offsetof(struct options, format), "table|json|html",
+	  "how it looks (table)" },
+	{ "output", 'o', OPT_STRING, offsetof(struct options, output), "FILE",
+	  "write to FILE (standard output)" },
 	{ "only", 0, OPT_STRING, offsetof(struct options, only), "seen|surface|blast|cost",
 	  "one part, not all four" },
-	{ "engine", 0, OPT_STRING, offsetof(struct options, engine), "auto|kvm|qemu", "who runs the VM (auto)" },
+	{ "engine", 0, OPT_STRING, offsetof(struct options, engine), "auto|kvm|qemu",
+	  "who runs the VM (auto)" },
 	OPT_END,
 };
 
@@ -90,7 +93,8 @@ static int check_options(const struct options *o, struct err *err)
 	static const char *const peers[] = { "crun", "runc", NULL };
 
 	if (o->format && !is_one_of(o->format, formats))
-		return err_set(err, -EINVAL, "compare: unknown format \"%s\": table, json or html", o->format);
+		return err_set(err, -EINVAL, "compare: unknown format \"%s\": table, json or html",
+			       o->format);
 	if (o->with && !is_one_of(o->with, peers))
 		return err_set(err, -EINVAL, "compare: --with \"%s\": must be crun or runc", o->with);
 	if (o->only) {
@@ -99,10 +103,13 @@ static int check_options(const struct options *o, struct err *err)
 		for (size_t i = 0; i < REPORT_GROUPS; i++)
 			known |= !strcmp(o->only, parts[i].key);
 		if (!known)
-			return err_set(err, -EINVAL, "compare: --only \"%s\": must be seen, surface, blast or cost", o->only);
+			return err_set(err, -EINVAL,
+				       "compare: --only \"%s\": must be seen, surface, blast or cost",
+				       o->only);
 	}
 	if (geteuid() != 0)
-		return err_set(err, -EPERM, "compare: must be run as root: it runs containers and traces them");
+		return err_set(err, -EPERM,
+			       "compare: must be run as root: it runs containers and traces them");
 	return 0;
 }
 
@@ -143,7 +150,8 @@ static int place_probe(struct compare *c, struct err *err)
 	snprintf(path, sizeof(path), "%.*s/vrun-probe", (int)(slash - vmm), vmm);
 	r = file_read(AT_FDCWD, path, 64 << 20, &bytes, &len);
 	if (r < 0)
-		return err_set(err, r, "%s: it can't be read (%s); `make` builds it", path, strerrorname_np(-r));
+		return err_set(err, r, "%s: it can't be read (%s); `make` builds it", path,
+			       strerrorname_np(-r));
 	strcpy(c->work, "/tmp/vrun-compare.XXXXXX");
 	if (!mkdtemp(c->work)) {
 		c->work[0] = '\0';

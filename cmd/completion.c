@@ -269,9 +269,11 @@ static void zsh_options(FILE *out, const struct opt *o)
 			continue;
 		for (int letter = 0; letter <= (o->letter != 0); letter++) {
 			if (letter)
-				fprintf(out, " \\\n\t\t\t'%s-%c%s", star, o->letter, o->type == OPT_FLAG ? "" : "+");
+				fprintf(out, " \\\n\t\t\t'%s-%c%s", star, o->letter,
+					o->type == OPT_FLAG ? "" : "+");
 			else
-				fprintf(out, " \\\n\t\t\t'%s--%s%s", star, o->name, o->type == OPT_FLAG ? "" : "=");
+				fprintf(out, " \\\n\t\t\t'%s--%s%s", star, o->name,
+					o->type == OPT_FLAG ? "" : "=");
 			zsh_text(out, o->help);
 			if (o->type != OPT_FLAG)
 				zsh_value(out, option_value(o), o->arg, strlen(o->arg));

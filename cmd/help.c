@@ -12,8 +12,8 @@ enum help_value help_value_of(const char *name, size_t len)
 		const char *name;
 		enum help_value value;
 	} values[] = {
-		{ "DIR", HELP_VALUE_DIR }, { "BUNDLE", HELP_VALUE_DIR }, { "FILE", HELP_VALUE_FILE },
-		{ "PATH", HELP_VALUE_FILE }, { "ID", HELP_VALUE_ID }, { "SIGNAL", HELP_VALUE_SIGNAL },
+		{ "DIR", HELP_VALUE_DIR },   { "BUNDLE", HELP_VALUE_DIR }, { "FILE", HELP_VALUE_FILE },
+		{ "PATH", HELP_VALUE_FILE }, { "ID", HELP_VALUE_ID },	   { "SIGNAL", HELP_VALUE_SIGNAL },
 	};
 
 	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {

@@ -19,7 +19,6 @@
 
 enum { LIMIT = 60, BOMB_PIDS = 64, BOMB_MAX = 400, MEMORY_MIB = 48, MEMORY_MAX = 400, CLOCK_FORWARD = 86400 };
 
-
 static double vmstat(const char *key)
 {
 	_cleanup_free_ char *text = NULL;
@@ -41,12 +40,14 @@ static void host_boot_id(char *buf, size_t size)
 static int panic(struct compare *c, struct group *group, struct err *err)
 {
 	static const char *const args[] = { "panic", NULL };
-	struct row *row = report_add(group, "panic", "Kernel panic (sysrq c)", "\"c\" written to /proc/sysrq-trigger");
+	struct row *row =
+		report_add(group, "panic", "Kernel panic (sysrq c)", "\"c\" written to /proc/sysrq-trigger");
 	_cleanup_output_ struct output o = { 0 };
 	char dir[PATH_MAX], before[64], after[64], value[64];
 	int r;
 
-	cell_text(&row->cells[SIDE_NS], MOOD_SHARED, "not tried: the kernel is the host's, this machine would stop");
+	cell_text(&row->cells[SIDE_NS], MOOD_SHARED,
+		  "not tried: the kernel is the host's, this machine would stop");
 	compare_progress(c, "%s: a kernel panic in the VM", c->stacks[SIDE_VM].name);
 	host_boot_id(before, sizeof(before));
 	r = bundle_make(c, "panic-vm", &(struct bundle_change){ .args = args, .everything = true }, dir, err);
@@ -63,7 +64,8 @@ static int panic(struct compare *c, struct group *group, struct err *err)
 			  o.status == -1 ? "no end in time" : value);
 	else
 		cell_text(&row->cells[SIDE_VM], MOOD_APART,
-			  "its VM ended after %.1f s with status %d; the host and all else ran on", o.seconds, o.status);
+			  "its VM ended after %.1f s with status %d; the host and all else ran on", o.seconds,
+			  o.status);
 	return 0;
 }
 
@@ -105,8 +107,8 @@ static double cgroup_limit(pid_t pid, const char *controller, const char *v1_fil
 }
 
 /* Run to its end in a container that has a limit; `*ret_held` false: the host did not set the limit, nothing was run. */
-static int run_limited(struct compare *c, enum side side, const char *name, const struct bundle_change *change,
-		       bool *ret_held, char **ret_text, struct err *err)
+static int run_limited(struct compare *c, enum side side, const char *name,
+		       const struct bundle_change *change, bool *ret_held, char **ret_text, struct err *err)
 {
 	_cleanup_live_ struct live live = { .id = "" };
 	const struct timespec tick = { .tv_nsec = 50000000 };
@@ -118,10 +120,12 @@ static int run_limited(struct compare *c, enum side side, const char *name, cons
 	if (r < 0)
 		return r;
 	if (side == SIDE_NS) {
-		double limit = change->pids ? cgroup_limit(live.pid, "pids", "pids.max", "pids.max") :
-					      cgroup_limit(live.pid, "memory", "memory.limit_in_bytes", "memory.max");
+		double limit = change->pids ? cgroup_limit(live.pid, "pids", "pids.max", "pids.max")
+					    : cgroup_limit(live.pid, "memory", "memory.limit_in_bytes",
+							   "memory.max");
 
-		if (limit < 0 || limit > (change->pids ? (double)change->pids : (double)(change->memory_mib << 20)))
+		if (limit < 0 ||
+		    limit > (change->pids ? (double)change->pids : (double)(change->memory_mib << 20)))
 			return 0;
 	}
 	*ret_held = true;
@@ -154,9 +158,11 @@ static int bomb(struct compare *c, struct group *group, struct err *err)
 		bool held;
 		int r;
 
-		compare_progress(c, "%s: a fork bomb in a limit of %d processes", c->stacks[s].name, BOMB_PIDS);
+		compare_progress(c, "%s: a fork bomb in a limit of %d processes", c->stacks[s].name,
+				 BOMB_PIDS);
 		r = run_limited(c, (enum side)s, s == SIDE_NS ? "bomb-ns" : "bomb-vm",
-				&(struct bundle_change){ .args = args, .pids = BOMB_PIDS }, &held, &text, err);
+				&(struct bundle_change){ .args = args, .pids = BOMB_PIDS }, &held, &text,
+				err);
 		if (r < 0)
 			return r;
 		if (!held) {
@@ -165,10 +171,12 @@ static int bomb(struct compare *c, struct group *group, struct err *err)
 		}
 		probe_value(text, "refused", 0, why, sizeof(why));
 		if (probe_number(text, "processes") >= BOMB_MAX || probe_number(text, "processes") < 0)
-			cell_text(&row->cells[s], MOOD_SHARED, "not held: %.0f processes", probe_number(text, "processes"));
+			cell_text(&row->cells[s], MOOD_SHARED, "not held: %.0f processes",
+				  probe_number(text, "processes"));
 		else
 			cell_text(&row->cells[s], s == SIDE_NS ? MOOD_PLAIN : MOOD_APART,
-				  "held at %.0f (%s), in the process table of %s", probe_number(text, "processes"), why,
+				  "held at %.0f (%s), in the process table of %s",
+				  probe_number(text, "processes"), why,
 				  s == SIDE_NS ? "the host" : "its own kernel");
 	}
 	return 0;
@@ -177,8 +185,9 @@ static int bomb(struct compare *c, struct group *group, struct err *err)
 static int memory(struct compare *c, struct group *group, struct err *err)
 {
 	static const char *const args[] = { "memory", "400", NULL };
-	struct row *row = report_add(group, "memory.exhaustion", "All memory used, limit of 48 MiB",
-				     "linux.resources.memory.limit; oom_kill of the host's /proc/vmstat, before and after");
+	struct row *row = report_add(
+		group, "memory.exhaustion", "All memory used, limit of 48 MiB",
+		"linux.resources.memory.limit; oom_kill of the host's /proc/vmstat, before and after");
 
 	_Static_assert(MEMORY_MAX == 400 && MEMORY_MIB == 48, "the words of the row");
 	for (int s = 0; s < SIDES; s++) {
@@ -189,7 +198,8 @@ static int memory(struct compare *c, struct group *group, struct err *err)
 
 		compare_progress(c, "%s: all memory, in a limit of %d MiB", c->stacks[s].name, MEMORY_MIB);
 		r = run_limited(c, (enum side)s, s == SIDE_NS ? "memory-ns" : "memory-vm",
-				&(struct bundle_change){ .args = args, .memory_mib = MEMORY_MIB }, &held, &text, err);
+				&(struct bundle_change){ .args = args, .memory_mib = MEMORY_MIB }, &held,
+				&text, err);
 		if (r < 0)
 			return r;
 		if (!held) {
@@ -202,10 +212,12 @@ static int memory(struct compare *c, struct group *group, struct err *err)
 		if (strstr(text, "refused not"))
 			cell_text(&row->cells[s], MOOD_SHARED, "not held: %.0f MiB were used", mib);
 		else if (vmstat("oom_kill") > kills)
-			cell_text(&row->cells[s], MOOD_SHARED, "killed after %.0f MiB by the host's kernel", mib);
+			cell_text(&row->cells[s], MOOD_SHARED, "killed after %.0f MiB by the host's kernel",
+				  mib);
 		else
 			cell_text(&row->cells[s], MOOD_APART, "killed after %.0f MiB by %s", mib,
-				  s == SIDE_NS ? "a kernel that did not count it" : "its own kernel; the host's killed nothing");
+				  s == SIDE_NS ? "a kernel that did not count it"
+					       : "its own kernel; the host's killed nothing");
 	}
 	return 0;
 }
@@ -238,16 +250,19 @@ static int as_bundle(struct compare *c, struct group *group, struct err *err)
 	compare_progress(c, "both: a module, a mount, the clock");
 	r = stack_probe(c, SIDE_NS, "attempts-ns", &(struct bundle_change){ .args = args }, LIMIT, &ns, err);
 	if (r == 0)
-		r = stack_probe(c, SIDE_VM, "attempts-vm", &(struct bundle_change){ .args = args }, LIMIT, &vm, err);
+		r = stack_probe(c, SIDE_VM, "attempts-vm", &(struct bundle_change){ .args = args }, LIMIT,
+				&vm, err);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < ARRAY_SIZE(attempts); i++) {
-		struct row *row = report_add(group, attempts[i].key, attempts[i].title, "with the bundle's capabilities");
+		struct row *row = report_add(group, attempts[i].key, attempts[i].title,
+					     "with the bundle's capabilities");
 		char result[64];
 
 		for (int s = 0; s < SIDES; s++) {
 			if (probe_value(o[s]->text, attempts[i].probe, 0, result, sizeof(result)))
-				say_attempt(row, s, result, s == SIDE_NS ? "the host's kernel" : "its own kernel");
+				say_attempt(row, s, result,
+					    s == SIDE_NS ? "the host's kernel" : "its own kernel");
 		}
 	}
 	return 0;
@@ -269,8 +284,8 @@ static int as_root(struct compare *c, struct group *group, struct err *err)
 	cell_text(&row->cells[SIDE_NS], MOOD_SHARED, "not tried: modules and the clock would be the host's");
 	compare_progress(c, "%s: the same with all capabilities", c->stacks[SIDE_VM].name);
 	clock_gettime(CLOCK_REALTIME, &before);
-	r = stack_probe(c, SIDE_VM, "everything-vm", &(struct bundle_change){ .args = args, .everything = true }, LIMIT, &o,
-			err);
+	r = stack_probe(c, SIDE_VM, "everything-vm",
+			&(struct bundle_change){ .args = args, .everything = true }, LIMIT, &o, err);
 	if (r < 0)
 		return r;
 	clock_gettime(CLOCK_REALTIME, &after);
@@ -281,10 +296,11 @@ static int as_root(struct compare *c, struct group *group, struct err *err)
 	if (after.tv_sec - before.tv_sec > CLOCK_FORWARD / 2)
 		return err_set(err, -EIO, "the host's clock went ahead with a guest's");
 	cell_text(&row->cells[SIDE_VM], MOOD_APART, "module: %s; mount: %s; clock: %s%s",
-		  !strcmp(module, "ENOEXEC") ? "its own kernel looked at it" :
-		  !strcmp(module, "ENOSYS")  ? "its own kernel has no modules" :
-					       module,
-		  mount, clock, ahead > CLOCK_FORWARD / 2 ? ", a day ahead of the host, which kept its time" : "");
+		  !strcmp(module, "ENOEXEC")  ? "its own kernel looked at it"
+		  : !strcmp(module, "ENOSYS") ? "its own kernel has no modules"
+					      : module,
+		  mount, clock,
+		  ahead > CLOCK_FORWARD / 2 ? ", a day ahead of the host, which kept its time" : "");
 	return 0;
 }
 
@@ -292,9 +308,11 @@ int compare_blast(struct compare *c, struct group *group, struct err *err)
 {
 	int r;
 
-	*group = (struct group){ .key = "blast",
-				 .title = "Blast radius",
-				 .intro = "What happens when code in the container goes wrong, tried where that is safe." };
+	*group = (struct group){
+		.key = "blast",
+		.title = "Blast radius",
+		.intro = "What happens when code in the container goes wrong, tried where that is safe."
+	};
 	r = panic(c, group, err);
 	if (r == 0)
 		r = bomb(c, group, err);

@@ -42,15 +42,32 @@ static void write_strings(struct json_out *out, const char *key, const char *con
 
 /* All that any step asks for; Linux knows more, which no step does. */
 static const char *const all_capabilities[] = {
-	"CAP_CHOWN",	  "CAP_DAC_OVERRIDE", "CAP_FOWNER",	"CAP_FSETID",	"CAP_KILL",	 "CAP_SETGID",
-	"CAP_SETUID",	  "CAP_SETPCAP",      "CAP_NET_ADMIN",	"CAP_NET_RAW",	"CAP_SYS_ADMIN", "CAP_SYS_BOOT",
-	"CAP_SYS_MODULE", "CAP_SYS_RAWIO",    "CAP_SYS_PTRACE", "CAP_SYS_TIME", "CAP_SYSLOG",	 "CAP_MKNOD",
+	"CAP_CHOWN",
+	"CAP_DAC_OVERRIDE",
+	"CAP_FOWNER",
+	"CAP_FSETID",
+	"CAP_KILL",
+	"CAP_SETGID",
+	"CAP_SETUID",
+	"CAP_SETPCAP",
+	"CAP_NET_ADMIN",
+	"CAP_NET_RAW",
+	"CAP_SYS_ADMIN",
+	"CAP_SYS_BOOT",
+	"CAP_SYS_MODULE",
+	"CAP_SYS_RAWIO",
+	"CAP_SYS_PTRACE",
+	"CAP_SYS_TIME",
+	"CAP_SYSLOG",
+	"CAP_MKNOD",
 	NULL,
 };
 
-static void write_process(struct json_out *out, const struct json *process, const struct bundle_change *change)
+static void write_process(struct json_out *out, const struct json *process,
+			  const struct bundle_change *change)
 {
-	static const char *const ours[] = { "args", "commandLine", "terminal", "consoleSize", "capabilities", NULL };
+	static const char *const ours[] = { "args",	   "commandLine",  "terminal",
+					    "consoleSize", "capabilities", NULL };
 	static const char *const plain[] = { "args", "commandLine", "terminal", "consoleSize", NULL };
 	static const char *const sets[] = { "bounding", "effective", "permitted", NULL };
 
@@ -86,7 +103,8 @@ static int write_root(struct json_out *out, const struct compare *c, const struc
 	r = json_to_string(json_get(root, "path"), &path, err);
 	if (r < 0)
 		return r;
-	if (asprintf(&joined, "%s%s%s", path[0] == '/' ? "" : c->bundle, path[0] == '/' ? "" : "/", path) < 0) {
+	if (asprintf(&joined, "%s%s%s", path[0] == '/' ? "" : c->bundle, path[0] == '/' ? "" : "/", path) <
+	    0) {
 		joined = NULL;
 		return err_set(err, -ENOMEM, "out of memory");
 	}
@@ -115,7 +133,8 @@ static void write_mounts(struct json_out *out, const struct compare *c, const st
 		const char *destination;
 
 		json_out_node(out, json_at(mounts, i));
-		has_dev |= json_to_string(json_get(json_at(mounts, i), "destination"), &destination, NULL) == 0 &&
+		has_dev |= json_to_string(json_get(json_at(mounts, i), "destination"), &destination, NULL) ==
+				   0 &&
 			   !strcmp(destination, "/dev");
 	}
 	if (!has_dev) {
@@ -153,7 +172,8 @@ static void write_limit(struct json_out *out, const char *key, int64_t limit)
 static void write_linux(struct json_out *out, const struct json *node, const struct bundle_change *change)
 {
 	static const char *const always[] = { "resources", "cgroupsPath", NULL };
-	static const char *const open[] = { "resources", "cgroupsPath", "maskedPaths", "readonlyPaths", "seccomp", NULL };
+	static const char *const open[] = { "resources",     "cgroupsPath", "maskedPaths",
+					    "readonlyPaths", "seccomp",	    NULL };
 	const char *limits[3] = { NULL };
 	size_t n = 0;
 

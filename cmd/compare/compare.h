@@ -84,8 +84,8 @@ void stack_version(const struct stack *s, char *buf, size_t size);
 int stack_run(const struct stack *s, const char *dir, int limit, struct output *ret, struct err *err);
 
 /* The usual case: the probe with these words in a bundle of that name; any status but 0 is an error. */
-int stack_probe(struct compare *c, enum side side, const char *name, const struct bundle_change *change, int limit,
-		struct output *ret, struct err *err);
+int stack_probe(struct compare *c, enum side side, const char *name, const struct bundle_change *change,
+		int limit, struct output *ret, struct err *err);
 
 /* A container that runs `probe wait` until it is ended. */
 struct live {
@@ -96,8 +96,8 @@ struct live {
 };
 
 /* RUNTIME create, and with `start` also start. live_end() is right after a failure too. */
-int live_create(const struct compare *c, const struct stack *s, const char *name, const struct bundle_change *change,
-		bool start, struct live *ret, struct err *err);
+int live_create(const struct compare *c, const struct stack *s, const char *name,
+		const struct bundle_change *change, bool start, struct live *ret, struct err *err);
 int live_start(const struct live *live, struct err *err);
 /* Wait until the log holds a line that begins with `word`. -ETIMEDOUT. */
 int live_wait_for(const struct live *live, const char *word, int limit, struct err *err);

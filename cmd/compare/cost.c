@@ -70,8 +70,9 @@ static double memory_of(pid_t pid)
 static int host_memory(struct compare *c, struct group *group, struct err *err)
 {
 	static const char *const args[] = { "wait", NULL };
-	struct row *row = report_add(group, "memory.host", "Host memory of an idle container",
-				     "Pss of all host processes behind it; what the kernel itself holds is not in it");
+	struct row *row =
+		report_add(group, "memory.host", "Host memory of an idle container",
+			   "Pss of all host processes behind it; what the kernel itself holds is not in it");
 
 	row->unit = "MiB";
 	row->better = BETTER_LOWER;
@@ -102,13 +103,15 @@ static const struct {
 	enum better better;
 } measures[] = {
 	{ "cpu_loop", "cpu", "A processor loop", "one dependent multiply and add", "ns", BETTER_LOWER },
-	{ "syscall", "syscall", "A system call", "getppid(2), answered by the container's kernel", "ns", BETTER_LOWER },
+	{ "syscall", "syscall", "A system call", "getppid(2), answered by the container's kernel", "ns",
+	  BETTER_LOWER },
 	{ "fork", "fork", "A process, start to end", "fork(2) and waitpid(2)", "µs", BETTER_LOWER },
 	{ "read", "read", "File reads", "8 MiB of a bind mount, read before", "MB/s", BETTER_HIGHER },
 	{ "write", "write", "File writes", "1 MiB over and over, without fsync", "MB/s", BETTER_HIGHER },
 	{ "metadata", "metadata", "File metadata", "create, stat and remove a file", "µs", BETTER_LOWER },
 	{ "pipe", "pipe", "A pipe", "between two processes, 64 KiB a write", "MB/s", BETTER_HIGHER },
-	{ "tcp", "tcp", "TCP, inside of the container", "over the loopback interface", "MB/s", BETTER_HIGHER },
+	{ "tcp", "tcp", "TCP, inside of the container", "over the loopback interface", "MB/s",
+	  BETTER_HIGHER },
 };
 
 static void add_measure(struct group *group, size_t i, const struct output o[SIDES])
@@ -137,9 +140,11 @@ int compare_cost(struct compare *c, struct group *group, struct err *err)
 	struct output o[SIDES] = { { .status = 0 }, { .status = 0 } };
 	int r;
 
-	*group = (struct group){ .key = "cost",
-				 .title = "Cost",
-				 .intro = "Medians of five rounds each, on this machine, now. The ratio is VM to namespaces." };
+	*group = (struct group){
+		.key = "cost",
+		.title = "Cost",
+		.intro = "Medians of five rounds each, on this machine, now. The ratio is VM to namespaces."
+	};
 	r = start_time(c, group, err);
 	if (r == 0)
 		r = host_memory(c, group, err);

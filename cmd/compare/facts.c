@@ -29,8 +29,8 @@ static const char *value(const struct facts *f, int side, const char *key, char 
 	return probe_value(f->o[side].text, key, 0, buf, VALUE_MAX);
 }
 
-static void add_text(struct group *group, const struct facts *f, const char *probe, const char *key, const char *title,
-		     const char *note)
+static void add_text(struct group *group, const struct facts *f, const char *probe, const char *key,
+		     const char *title, const char *note)
 {
 	struct row *row = report_add(group, key, title, note);
 	char buf[VALUE_MAX];
@@ -42,8 +42,8 @@ static void add_text(struct group *group, const struct facts *f, const char *pro
 }
 
 /* A count; -1 is what could not be read, which is told in `none`'s words. */
-static void add_count(struct group *group, const struct facts *f, const char *probe, const char *key, const char *title,
-		      const char *note, const char *none)
+static void add_count(struct group *group, const struct facts *f, const char *probe, const char *key,
+		      const char *title, const char *note, const char *none)
 {
 	struct row *row = report_add(group, key, title, note);
 
@@ -94,8 +94,8 @@ static void add_log(struct group *group, const struct facts *f)
 		bool shared = is_host_kernel(f, s);
 
 		if (n > 0)
-			cell_text(&row->cells[s], shared ? MOOD_SHARED : MOOD_APART, "%s readable: %.0f bytes",
-				  shared ? "the host's," : "its own,", n);
+			cell_text(&row->cells[s], shared ? MOOD_SHARED : MOOD_APART,
+				  "%s readable: %.0f bytes", shared ? "the host's," : "its own,", n);
 		else
 			cell_text(&row->cells[s], MOOD_PLAIN, "not readable");
 	}
@@ -103,10 +103,12 @@ static void add_log(struct group *group, const struct facts *f)
 
 static void add_symbols(struct group *group, const struct facts *f)
 {
-	struct row *row = report_add(group, "kernel.symbols", "Kernel symbols", "/proc/kallsyms, and those with addresses");
+	struct row *row = report_add(group, "kernel.symbols", "Kernel symbols",
+				     "/proc/kallsyms, and those with addresses");
 
 	for (int s = 0; s < SIDES; s++) {
-		double n = probe_number(f->o[s].text, "kallsyms"), a = probe_number(f->o[s].text, "kallsyms_addresses");
+		double n = probe_number(f->o[s].text, "kallsyms"),
+		       a = probe_number(f->o[s].text, "kallsyms_addresses");
 		char count[32], addresses[32];
 
 		number_text(n, count, sizeof(count));
@@ -116,7 +118,8 @@ static void add_symbols(struct group *group, const struct facts *f)
 		else
 			cell_text(&row->cells[s], a > 0 && is_host_kernel(f, s) ? MOOD_SHARED : MOOD_PLAIN,
 				  "%s of %s kernel, %s with their addresses", count,
-				  is_host_kernel(f, s) ? "the host's" : "its own", a > 0 ? addresses : "none");
+				  is_host_kernel(f, s) ? "the host's" : "its own",
+				  a > 0 ? addresses : "none");
 	}
 }
 
@@ -161,8 +164,8 @@ static void add_cgroup(struct group *group, const struct facts *f)
 
 	for (int s = 0; s < SIDES; s++) {
 		if (value(f, s, "cgroup", buf))
-			cell_text(&row->cells[s], is_host_kernel(f, s) ? MOOD_SHARED : MOOD_APART, "%s (%s)", buf,
-				  is_host_kernel(f, s) ? "the host's hierarchy" : "its own hierarchy");
+			cell_text(&row->cells[s], is_host_kernel(f, s) ? MOOD_SHARED : MOOD_APART, "%s (%s)",
+				  buf, is_host_kernel(f, s) ? "the host's hierarchy" : "its own hierarchy");
 	}
 }
 
@@ -178,7 +181,8 @@ int compare_facts(struct compare *c, struct group *group, struct err *err)
 				 .title = "What is seen from inside",
 				 .intro = "A static program ran in both containers and looked around." };
 	if (file_read(AT_FDCWD, "/proc/sys/kernel/random/boot_id", 64, &boot_id, NULL) == 0)
-		snprintf(f.host_boot_id, sizeof(f.host_boot_id), "%.*s", (int)strcspn(boot_id, "\n"), boot_id);
+		snprintf(f.host_boot_id, sizeof(f.host_boot_id), "%.*s", (int)strcspn(boot_id, "\n"),
+			 boot_id);
 	uname(&f.host);
 	for (int s = 0; s < SIDES; s++) {
 		compare_progress(c, "%s: what is seen from inside", c->stacks[s].name);
@@ -197,15 +201,19 @@ int compare_facts(struct compare *c, struct group *group, struct err *err)
 	add_symbols(group, &f);
 	add_count(group, &f, "modules", "kernel.modules", "Loaded modules listed", "/proc/modules",
 		  "no list (kernel without modules)");
-	add_count(group, &f, "filesystems", "kernel.filesystems", "File systems the kernel offers", "/proc/filesystems",
+	add_count(group, &f, "filesystems", "kernel.filesystems", "File systems the kernel offers",
+		  "/proc/filesystems", "not readable");
+	add_count(group, &f, "processes", "processes", "Processes visible", "numbers in /proc",
 		  "not readable");
-	add_count(group, &f, "processes", "processes", "Processes visible", "numbers in /proc", "not readable");
-	add_text(group, &f, "load", "load", "Load average", "/proc/loadavg: the load of whoever shares the kernel");
-	add_count(group, &f, "dev_open", "devices.open", "Devices that open", "nodes of /dev, opened for reading",
-		  "not readable");
+	add_text(group, &f, "load", "load", "Load average",
+		 "/proc/loadavg: the load of whoever shares the kernel");
+	add_count(group, &f, "dev_open", "devices.open", "Devices that open",
+		  "nodes of /dev, opened for reading", "not readable");
 	add_count(group, &f, "block_devices", "devices.block", "Disks listed", "/sys/block", "no list");
-	add_count(group, &f, "pci_devices", "devices.pci", "PCI devices listed", "/sys/bus/pci/devices", "no list");
-	add_count(group, &f, "interrupts", "interrupts", "Interrupt lines seen", "/proc/interrupts", "not readable");
+	add_count(group, &f, "pci_devices", "devices.pci", "PCI devices listed", "/sys/bus/pci/devices",
+		  "no list");
+	add_count(group, &f, "interrupts", "interrupts", "Interrupt lines seen", "/proc/interrupts",
+		  "not readable");
 	add_text(group, &f, "cpu_model", "cpu.model", "Processor seen", "/proc/cpuinfo");
 	add_count(group, &f, "cpu_flags", "cpu.flags", "Processor flags", "/proc/cpuinfo", "not readable");
 	add_count(group, &f, "cpus", "cpus", "Processors seen", "sysconf(_SC_NPROCESSORS_ONLN)", "not known");

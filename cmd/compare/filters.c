@@ -73,7 +73,8 @@ static bool permits(uint32_t action)
 
 static void load(struct registers *r, uint32_t offset, const struct machine *m)
 {
-	r->a_known = offset == offsetof(struct seccomp_data, nr) || offset == offsetof(struct seccomp_data, arch);
+	r->a_known =
+		offset == offsetof(struct seccomp_data, nr) || offset == offsetof(struct seccomp_data, arch);
 	r->a = offset == offsetof(struct seccomp_data, nr) ? m->nr : AUDIT_ARCH_X86_64;
 }
 
@@ -155,8 +156,9 @@ static bool may(struct machine *m, struct registers r)
 			break;
 		case BPF_LDX:
 			r.x = BPF_MODE(f->code) == BPF_MEM && f->k < BPF_MEMWORDS ? r.mem[f->k] : f->k;
-			r.x_known = BPF_MODE(f->code) == BPF_IMM ||
-				    (BPF_MODE(f->code) == BPF_MEM && f->k < BPF_MEMWORDS && r.mem_known[f->k]);
+			r.x_known =
+				BPF_MODE(f->code) == BPF_IMM ||
+				(BPF_MODE(f->code) == BPF_MEM && f->k < BPF_MEMWORDS && r.mem_known[f->k]);
 			break;
 		case BPF_ST:
 		case BPF_STX:
@@ -228,7 +230,8 @@ static int thread_filters(pid_t tid, struct syscall_set *ret, bool *ret_filtered
 		free(code);
 		return r;
 	}
-	if (ptrace(PTRACE_INTERRUPT, tid, 0, 0) < 0 || waitpid(tid, &status, __WALL) < 0 || !WIFSTOPPED(status)) {
+	if (ptrace(PTRACE_INTERRUPT, tid, 0, 0) < 0 || waitpid(tid, &status, __WALL) < 0 ||
+	    !WIFSTOPPED(status)) {
 		free(code);
 		return 0;
 	}
@@ -272,7 +275,8 @@ size_t process_tree(pid_t pid, pid_t *pids, size_t max)
 
 			if (e->d_name[0] == '.')
 				continue;
-			snprintf(children, sizeof(children), "/proc/%d/task/%.20s/children", pids[i], e->d_name);
+			snprintf(children, sizeof(children), "/proc/%d/task/%.20s/children", pids[i],
+				 e->d_name);
 			f = fopen(children, "re");
 			while (f && n < max && fscanf(f, "%d", &child) == 1)
 				pids[n++] = child;

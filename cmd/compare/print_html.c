@@ -106,16 +106,16 @@ static void print_stack(FILE *out, const char *caption, const struct layer *laye
 		fputs(i + 1 < n ? ", on " : "\">\n", out);
 	}
 	for (int i = 0; i < n; i++) {
-		fprintf(out, "<rect class=\"%s\" x=\"2\" y=\"%d\" width=\"%d\" height=\"%d\" rx=\"8\"/>", layers[i].class, y,
-			STACK_WIDTH - 4, LAYER);
+		fprintf(out, "<rect class=\"%s\" x=\"2\" y=\"%d\" width=\"%d\" height=\"%d\" rx=\"8\"/>",
+			layers[i].class, y, STACK_WIDTH - 4, LAYER);
 		fprintf(out, "<text x=\"18\" y=\"%d\">", y + 25);
 		print_element(out, "", layers[i].title, "</text>");
 		fprintf(out, "<text class=\"small\" x=\"18\" y=\"%d\">", y + 45);
 		print_element(out, "", layers[i].small, "</text>\n");
 		y += LAYER;
 		if (layers[i].wall)
-			fprintf(out, "<line class=\"%s\" x1=\"2\" x2=\"%d\" y1=\"%d\" y2=\"%d\"/>\n", layers[i].wall,
-				STACK_WIDTH - 2, y + 6, y + 6);
+			fprintf(out, "<line class=\"%s\" x1=\"2\" x2=\"%d\" y1=\"%d\" y2=\"%d\"/>\n",
+				layers[i].wall, STACK_WIDTH - 2, y + 6, y + 6);
 		y += 12;
 	}
 	fputs("</svg></figure>\n", out);
@@ -161,10 +161,13 @@ static void print_pictures(const struct report *r, FILE *out)
 
 static void print_cell(const struct report *report, const struct row *row, int side, FILE *out)
 {
-	static const char *const moods[] = { [MOOD_PLAIN] = "", [MOOD_APART] = " apart", [MOOD_SHARED] = " shared" };
+	static const char *const moods[] = {
+		[MOOD_PLAIN] = "", [MOOD_APART] = " apart", [MOOD_SHARED] = " shared"
+	};
 	const struct cell *cell = &row->cells[side], *other = &row->cells[!side];
 
-	fprintf(out, "<div class=\"cell %s%s\"><span class=\"who\">", side == SIDE_NS ? "ns" : "vm", moods[cell->mood]);
+	fprintf(out, "<div class=\"cell %s%s\"><span class=\"who\">", side == SIDE_NS ? "ns" : "vm",
+		moods[cell->mood]);
 	print_element(out, "", report->names[side], "</span>");
 	print_text(out, cell->text[0] ? cell->text : "–");
 	if (cell->has_number && row->unit)
@@ -203,7 +206,8 @@ static void print_row(const struct report *report, const struct row *row, FILE *
 static void print_group(const struct report *report, const struct group *group, FILE *out)
 {
 	print_element(out, "<section><h2>", group->title, "</h2>\n");
-	print_element(out, "<p>", group->intro, "</p>\n<div class=\"rows\"><div class=\"row head\"><div class=\"title\"></div>");
+	print_element(out, "<p>", group->intro,
+		      "</p>\n<div class=\"rows\"><div class=\"row head\"><div class=\"title\"></div>");
 	for (int s = 0; s < SIDES; s++)
 		print_element(out, "<div>", report->names[s], "</div>");
 	fputs("<div class=\"ratio\"></div></div>\n", out);

@@ -42,7 +42,8 @@ static size_t terminal_width(FILE *out)
 }
 
 /* A row as many lines as its longest cell needs. */
-static void print_cells(const char *const *texts, const char *const *colours, const size_t *widths, size_t n, FILE *out)
+static void print_cells(const char *const *texts, const char *const *colours, const size_t *widths, size_t n,
+			FILE *out)
 {
 	const char *rest[4];
 	bool more;
@@ -53,7 +54,8 @@ static void print_cells(const char *const *texts, const char *const *colours, co
 		more = false;
 		for (size_t i = 0; i < n; i++) {
 			size_t shown, bytes = cut(rest[i], widths[i] - 2, &shown);
-			fprintf(out, "%s%.*s%s", colours[i], (int)bytes, rest[i], colours[i][0] ? "\033[0m" : "");
+			fprintf(out, "%s%.*s%s", colours[i], (int)bytes, rest[i],
+				colours[i][0] ? "\033[0m" : "");
 			/* Nothing behind the last word of a line. */
 			if (i + 1 < n && (rest[i + 1][0] || i + 2 < n))
 				fprintf(out, "%*s", (int)(widths[i] - shown), "");
@@ -79,7 +81,8 @@ static void print_row(const struct row *row, const size_t *widths, bool colours,
 		const struct cell *cell = &row->cells[s];
 
 		snprintf(cells[s], sizeof(cells[s]), "%s%s%s", cell->text[0] ? cell->text : "-",
-			 cell->has_number && row->unit ? " " : "", cell->has_number && row->unit ? row->unit : "");
+			 cell->has_number && row->unit ? " " : "",
+			 cell->has_number && row->unit ? row->unit : "");
 		paint[1 + s] = colours ? moods[cell->mood] : "";
 	}
 	if (row_ratio(row) > 0) {

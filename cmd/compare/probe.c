@@ -36,12 +36,9 @@ static const struct {
 	const char *name;
 	int (*run)(int argc, char **argv);
 } verbs[] = {
-	{ "true", nothing },
-	{ "wait", wait_forever },
-	{ "facts", probe_facts },
-	{ "attempts", probe_attempts },
-	{ "panic", probe_panic },
-	{ "bomb", probe_bomb }, /* MAX */
+	{ "true", nothing },	    { "wait", wait_forever },
+	{ "facts", probe_facts },   { "attempts", probe_attempts },
+	{ "panic", probe_panic },   { "bomb", probe_bomb }, /* MAX */
 	{ "memory", probe_memory }, /* MAX_MIB */
 	{ "work", probe_work }, /* DIR */
 	{ "bench", probe_bench }, /* DIR */

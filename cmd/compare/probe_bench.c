@@ -239,9 +239,8 @@ static const struct {
 	const char *key;
 	double (*run)(const char *dir);
 } measures[] = {
-	{ "cpu_loop", cpu_loop }, { "syscall", syscall_loop }, { "fork", fork_loop },
-	{ "read", read_file },	  { "write", write_file },     { "metadata", metadata },
-	{ "pipe", pipe_stream },  { "tcp", tcp_stream },
+	{ "cpu_loop", cpu_loop }, { "syscall", syscall_loop }, { "fork", fork_loop },	{ "read", read_file },
+	{ "write", write_file },  { "metadata", metadata },    { "pipe", pipe_stream }, { "tcp", tcp_stream },
 };
 
 int probe_bench(int argc, char **argv)
@@ -274,8 +273,8 @@ int probe_work(int argc, char **argv)
 		fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 		if (fd < 0)
 			return 1;
-		if (write(fd, block, sizeof(block)) < 0 || lseek(fd, 0, SEEK_SET) < 0 || read(fd, block, sizeof(block)) < 0 ||
-		    fstat(fd, &st) < 0 || fsync(fd) < 0)
+		if (write(fd, block, sizeof(block)) < 0 || lseek(fd, 0, SEEK_SET) < 0 ||
+		    read(fd, block, sizeof(block)) < 0 || fstat(fd, &st) < 0 || fsync(fd) < 0)
 			return 1;
 		close(fd);
 		stat(path, &st);

@@ -88,7 +88,8 @@ static void say_field(const char *key, const char *path, const char *name, bool 
 		if (count_words) {
 			long n = 0;
 
-			for (char *rest, *word = strtok_r(value, " ", &rest); word; word = strtok_r(NULL, " ", &rest))
+			for (char *rest, *word = strtok_r(value, " ", &rest); word;
+			     word = strtok_r(NULL, " ", &rest))
 				n++;
 			say_number(key, (double)n);
 		} else {
@@ -171,7 +172,8 @@ static long openable_devices(void)
 		struct stat st;
 		int fd;
 
-		if (fstatat(dirfd(dir), e->d_name, &st, 0) < 0 || (!S_ISCHR(st.st_mode) && !S_ISBLK(st.st_mode)))
+		if (fstatat(dirfd(dir), e->d_name, &st, 0) < 0 ||
+		    (!S_ISCHR(st.st_mode) && !S_ISBLK(st.st_mode)))
 			continue;
 		fd = openat(dirfd(dir), e->d_name, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 		n += fd >= 0;

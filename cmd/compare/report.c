@@ -51,7 +51,10 @@ void number_text(double number, char *buf, size_t size)
 
 	/* Three digits that mean something, as one measurement does not hold more. */
 	snprintf(plain, sizeof(plain), "%.*f",
-		 magnitude >= 100 || magnitude == (double)(long)magnitude ? 0 : magnitude >= 10 ? 1 : 2, number);
+		 magnitude >= 100 || magnitude == (double)(long)magnitude ? 0
+		 : magnitude >= 10					  ? 1
+									  : 2,
+		 number);
 	len = strcspn(plain, ".");
 	digits = len - (plain[0] == '-');
 	for (size_t i = 0; plain[i] && n + 2 < size; i++) {

@@ -60,8 +60,7 @@ struct report {
 /* The next row of a group, whose cells are empty. */
 struct row *report_add(struct group *group, const char *key, const char *title, const char *note);
 
-void cell_text(struct cell *cell, enum mood mood, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
+void cell_text(struct cell *cell, enum mood mood, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 /* The text is the number as a person writes it: 12, 1,204, 0.86. */
 void cell_number(struct cell *cell, enum mood mood, double number);
 

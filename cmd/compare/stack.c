@@ -188,8 +188,8 @@ int stack_run(const struct stack *s, const char *dir, int limit, struct output *
 	return r;
 }
 
-int stack_probe(struct compare *c, enum side side, const char *name, const struct bundle_change *change, int limit,
-		struct output *ret, struct err *err)
+int stack_probe(struct compare *c, enum side side, const char *name, const struct bundle_change *change,
+		int limit, struct output *ret, struct err *err)
 {
 	const struct stack *s = &c->stacks[side];
 	char dir[PATH_MAX];
@@ -201,9 +201,11 @@ int stack_probe(struct compare *c, enum side side, const char *name, const struc
 	if (r < 0)
 		return r;
 	if (ret->status == -1)
-		return err_set(err, -ETIMEDOUT, "%s: no end of \"%s\" within %d seconds", s->name, name, limit);
+		return err_set(err, -ETIMEDOUT, "%s: no end of \"%s\" within %d seconds", s->name, name,
+			       limit);
 	if (ret->status)
-		return err_set(err, -EIO, "%s: exit status %d: %s", s->name, ret->status, last_line(ret->errors));
+		return err_set(err, -EIO, "%s: exit status %d: %s", s->name, ret->status,
+			       last_line(ret->errors));
 	return 0;
 }
 
@@ -273,7 +275,8 @@ int stack_find(struct compare *c, const char *with, struct err *err)
 		if (compare_stopped)
 			break;
 		if (!with)
-			fprintf(stderr, "compare: %s is installed, but can't run this bundle here: %s\n", *name, why.text);
+			fprintf(stderr, "compare: %s is installed, but can't run this bundle here: %s\n",
+				*name, why.text);
 	}
 	if (!found)
 		return err_set(err, -ENOENT, "%s not installed: apt-get install %s",
@@ -301,11 +304,12 @@ static int run_verb(const struct stack *s, struct words *w, const char *log, str
 	if (status == 0)
 		return 0;
 	text = read_capture(errors);
-	return err_set(err, -EIO, "%s %s: exit status %d: %s", s->name, w->v[3], status, text ? last_line(text) : "");
+	return err_set(err, -EIO, "%s %s: exit status %d: %s", s->name, w->v[3], status,
+		       text ? last_line(text) : "");
 }
 
-int live_create(const struct compare *c, const struct stack *s, const char *name, const struct bundle_change *change,
-		bool start, struct live *ret, struct err *err)
+int live_create(const struct compare *c, const struct stack *s, const char *name,
+		const struct bundle_change *change, bool start, struct live *ret, struct err *err)
 {
 	struct words w = begin_words(s, "create");
 	_cleanup_free_ char *text = NULL;
@@ -354,8 +358,8 @@ int live_wait_for(const struct live *live, const char *word, int limit, struct e
 			return 0;
 		nanosleep(&tick, NULL);
 	} while (now() < end && !compare_stopped);
-	return err_set(err, -ETIMEDOUT, "%s: the container did not say \"%s\" within %d seconds", live->stack->name, word,
-		       limit);
+	return err_set(err, -ETIMEDOUT, "%s: the container did not say \"%s\" within %d seconds",
+		       live->stack->name, word, limit);
 }
 
 void live_end(struct live *live)

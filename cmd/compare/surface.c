@@ -75,7 +75,8 @@ static long open_devices(pid_t pid)
 	while (dir && (e = readdir(dir))) {
 		struct stat st;
 
-		if (fstatat(dirfd(dir), e->d_name, &st, 0) < 0 || (!S_ISCHR(st.st_mode) && !S_ISBLK(st.st_mode)))
+		if (fstatat(dirfd(dir), e->d_name, &st, 0) < 0 ||
+		    (!S_ISCHR(st.st_mode) && !S_ISBLK(st.st_mode)))
 			continue;
 		n += S_ISBLK(st.st_mode) || (st.st_rdev >> 8 != 1 && (st.st_rdev >> 8) < 128);
 	}
@@ -146,12 +147,14 @@ static int trace(struct compare *c, enum side side, struct behind *ret, struct e
 
 static void add_reach(struct group *group, const struct behind b[SIDES])
 {
-	struct row *allowed = report_add(group, "syscalls.allowed", "Host system calls within reach",
-					 "what the seccomp filters of the host processes permit, read back by ptrace(2)");
-	struct row *used = report_add(group, "syscalls.used", "Host system calls used",
-				      "distinct ones, traced from start to end of the same small program; a VM boots in it");
-	struct row *calls = report_add(group, "syscalls.calls", "Calls made meanwhile",
-				       "each enters the host's kernel");
+	struct row *allowed =
+		report_add(group, "syscalls.allowed", "Host system calls within reach",
+			   "what the seccomp filters of the host processes permit, read back by ptrace(2)");
+	struct row *used = report_add(
+		group, "syscalls.used", "Host system calls used",
+		"distinct ones, traced from start to end of the same small program; a VM boots in it");
+	struct row *calls =
+		report_add(group, "syscalls.calls", "Calls made meanwhile", "each enters the host's kernel");
 
 	allowed->better = used->better = BETTER_LOWER;
 	for (int s = 0; s < SIDES; s++) {
@@ -165,22 +168,27 @@ static void add_reach(struct group *group, const struct behind b[SIDES])
 
 static void add_hand(struct group *group, const struct behind b[SIDES])
 {
-	struct row *processes = report_add(group, "behind.processes", "Host processes behind a container", NULL);
+	struct row *processes =
+		report_add(group, "behind.processes", "Host processes behind a container", NULL);
 	struct row *caps = report_add(group, "behind.capabilities", "Their capabilities on the host",
 				      "of the most privileged one");
 	struct row *uid = report_add(group, "behind.uid", "Their user on the host", NULL);
-	struct row *nnp = report_add(group, "behind.no_new_privs", "May gain privileges by exec", "no_new_privs");
-	struct row *ns = report_add(group, "behind.namespaces", "Namespaces of their own", "of seven; of the least confined one");
+	struct row *nnp =
+		report_add(group, "behind.no_new_privs", "May gain privileges by exec", "no_new_privs");
+	struct row *ns = report_add(group, "behind.namespaces", "Namespaces of their own",
+				    "of seven; of the least confined one");
 	struct row *devices = report_add(group, "behind.devices", "Host devices they hold open",
 					 "/dev/kvm, /dev/net/tun and the like");
 
 	caps->better = BETTER_LOWER;
 	for (int s = 0; s < SIDES; s++) {
-		cell_text(&processes->cells[s], MOOD_PLAIN, "%zu, of %zu thread%s", b[s].processes, b[s].threads,
-			  b[s].threads == 1 ? "" : "s");
+		cell_text(&processes->cells[s], MOOD_PLAIN, "%zu, of %zu thread%s", b[s].processes,
+			  b[s].threads, b[s].threads == 1 ? "" : "s");
 		cell_number(&caps->cells[s], MOOD_PLAIN, b[s].capabilities);
-		cell_text(&uid->cells[s], b[s].uid_zero ? MOOD_SHARED : MOOD_APART, "%s", b[s].uid_zero ? "root" : "not root");
-		cell_text(&nnp->cells[s], b[s].new_privs ? MOOD_SHARED : MOOD_APART, "%s", b[s].new_privs ? "yes" : "no");
+		cell_text(&uid->cells[s], b[s].uid_zero ? MOOD_SHARED : MOOD_APART, "%s",
+			  b[s].uid_zero ? "root" : "not root");
+		cell_text(&nnp->cells[s], b[s].new_privs ? MOOD_SHARED : MOOD_APART, "%s",
+			  b[s].new_privs ? "yes" : "no");
 		cell_number(&ns->cells[s], MOOD_PLAIN, b[s].namespaces);
 		cell_number(&devices->cells[s], MOOD_PLAIN, (double)b[s].devices);
 	}
@@ -200,9 +208,11 @@ static void add_inside(const struct compare *c, struct group *group)
 		if (s == SIDE_NS)
 			cell_number(&settings->cells[s], writable > 0 ? MOOD_SHARED : MOOD_PLAIN, writable);
 		else
-			cell_text(&settings->cells[s], MOOD_APART, "0 (and %.0f of its own kernel)", writable);
+			cell_text(&settings->cells[s], MOOD_APART, "0 (and %.0f of its own kernel)",
+				  writable);
 		cell_text(&setuid->cells[s], MOOD_PLAIN, "%.0f%s, %s", probe_number(c->facts[s], "setuid"),
-			  probe_number(c->facts[s], "no_new_privs") > 0 ? ", without effect (no_new_privs)" : "",
+			  probe_number(c->facts[s], "no_new_privs") > 0 ? ", without effect (no_new_privs)"
+									: "",
 			  s == SIDE_NS ? "on the host's kernel" : "on its own kernel");
 	}
 }
@@ -215,8 +225,9 @@ int compare_surface(struct compare *c, struct group *group, struct err *err)
 	*group = (struct group){
 		.key = "surface",
 		.title = "Attack surface",
-		.intro = "What of the host's kernel code in the container can reach, and in what process it stands once "
-			 "it has broken out of its first wall.",
+		.intro =
+			"What of the host's kernel code in the container can reach, and in what process it stands once "
+			"it has broken out of its first wall.",
 	};
 	for (int s = 0; s < SIDES; s++) {
 		r = look(c, (enum side)s, &b[s], err);

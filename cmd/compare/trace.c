@@ -51,7 +51,8 @@ static void count_call(pid_t tid, struct syscall_set *set)
 {
 	struct __ptrace_syscall_info info;
 
-	if (ptrace(PTRACE_GET_SYSCALL_INFO, tid, sizeof(info), &info) <= 0 || info.op != PTRACE_SYSCALL_INFO_ENTRY)
+	if (ptrace(PTRACE_GET_SYSCALL_INFO, tid, sizeof(info), &info) <= 0 ||
+	    info.op != PTRACE_SYSCALL_INFO_ENTRY)
 		return;
 	set->calls++;
 	if (info.entry.nr < SYSCALLS_MAX)
@@ -82,7 +83,8 @@ static void follow(pid_t main_pid, bool from_exec, struct syscall_set *set)
 				counting = true;
 				*set = (struct syscall_set){ .calls = 0 };
 			}
-		} else if (event == PTRACE_EVENT_STOP && (sig == SIGSTOP || sig == SIGTSTP || sig == SIGTTIN || sig == SIGTTOU)) {
+		} else if (event == PTRACE_EVENT_STOP &&
+			   (sig == SIGSTOP || sig == SIGTSTP || sig == SIGTTIN || sig == SIGTTOU)) {
 			ptrace(PTRACE_LISTEN, tid, 0, 0);
 			continue;
 		} else if (!event) {

@@ -81,9 +81,11 @@ static void a_call_that_depends_on_its_arguments_is_within_reach(void **state)
 	struct syscall_set set;
 
 	(void)state;
-	assert_int_equal(seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_EQ, 1)), 0);
-	assert_int_equal(
-		seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1, SCMP_A0(SCMP_CMP_MASKED_EQ, 0x7e020000, 0)), 0);
+	assert_int_equal(seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_EQ, 1)),
+			 0);
+	assert_int_equal(seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
+					  SCMP_A0(SCMP_CMP_MASKED_EQ, 0x7e020000, 0)),
+			 0);
 	all_calls(&set);
 	apply(ctx, &set);
 	assert_int_equal(syscall_count(&set), 2);
@@ -127,8 +129,14 @@ static void numbers_are_written_as_people_do(void **state)
 		double number;
 		const char *text;
 	} cases[] = {
-		{ 0, "0" },	  { 7, "7" },	       { 0.8666, "0.87" },	 { 12.345, "12.3" },
-		{ 999.6, "1,000" }, { 1234567, "1,234,567" }, { 123456.7, "123,457" }, { -1204, "-1,204" },
+		{ 0, "0" },
+		{ 7, "7" },
+		{ 0.8666, "0.87" },
+		{ 12.345, "12.3" },
+		{ 999.6, "1,000" },
+		{ 1234567, "1,234,567" },
+		{ 123456.7, "123,457" },
+		{ -1204, "-1,204" },
 	};
 	char buf[64];
 
@@ -156,7 +164,8 @@ static struct report *make_report(void)
 	cell_number(&row->cells[SIDE_NS], MOOD_PLAIN, 2);
 	cell_number(&row->cells[SIDE_VM], MOOD_PLAIN, 5);
 	row = report_add(&r->groups[3], "other", "Other <b>", "with & without");
-	cell_text(&row->cells[SIDE_NS], MOOD_SHARED, "a \"text\" that is longer than its cell in a table is, of many words");
+	cell_text(&row->cells[SIDE_NS], MOOD_SHARED,
+		  "a \"text\" that is longer than its cell in a table is, of many words");
 	return r;
 }
 
