@@ -33,7 +33,7 @@ plug_microvm() {
 	ip -n "$net-c" link set tap0 up
 	for dev in "eth0 tap0" "tap0 eth0"; do
 		tc -n "$net-c" qdisc add dev "${dev% *}" ingress &&
-			tc -n "$net-c" filter add dev "${dev% *}" parent ffff: matchall action mirred egress redirect dev "${dev#* }" ||
+			tc -n "$net-c" filter add dev "${dev% *}" parent ffff: u32 match u32 0 0 action mirred egress redirect dev "${dev#* }" ||
 			return 1
 	done
 	mkdir -p "$work/bin"
@@ -103,7 +103,7 @@ END
 cp "$bundle/config.json" "$work/config.saved"
 jq --arg path "/run/netns/$net-c" '(.linux.namespaces[] | select(.type == "network")).path = $path |
 	.mounts += [{ "destination": "/tmp", "type": "tmpfs", "source": "tmpfs" }]' "$work/config.saved" >"$bundle/config.json"
-modprobe -a vhost_net tun sch_ingress cls_matchall act_mirred 2>/dev/null
+modprobe -a vhost_net tun sch_ingress cls_u32 act_mirred 2>/dev/null
 for runtime in $(chosen vrun-tuned vrun-stock microvm runc native); do
 	why=$(missing $runtime)
 	if [ -z "$why" ]; then
@@ -117,7 +117,8 @@ for runtime in $(chosen vrun-tuned vrun-stock microvm runc native); do
 	fi
 	start_side $runtime &
 	side=$!
-	for i in $(seq 300); do
+	until=$((SECONDS + 90))
+	while [ $SECONDS -lt $until ]; do
 		host_side timeout 5 iperf3 -c 10.66.0.2 -n 1M >/dev/null 2>&1 && break
 		sleep 0.2
 	done
