@@ -125,6 +125,13 @@ static int send_request(struct netlink *nl, struct nlmsghdr *nlh)
 	return mnl_socket_sendto(nl->sock, nlh, nlh->nlmsg_len) < 0 ? -errno : 0;
 }
 
+/* As mnl_nlmsg_ok(), which takes a length with the highest bit set for a negative one, and so for one that fits. */
+static bool is_whole(const struct nlmsghdr *nlh, int left)
+{
+	return left >= (int)sizeof(*nlh) && nlh->nlmsg_len >= sizeof(*nlh) &&
+	       nlh->nlmsg_len <= (unsigned)left;
+}
+
 /* The answers to one request, up to its end. */
 static int receive(struct netlink *nl, netlink_fn fn, void *ctx)
 {
@@ -140,7 +147,7 @@ static int receive(struct netlink *nl, netlink_fn fn, void *ctx)
 			continue;
 		if (n <= 0)
 			return n < 0 ? -errno : -EPIPE;
-		for (; mnl_nlmsg_ok(nlh, left); nlh = mnl_nlmsg_next(nlh, &left)) {
+		for (; is_whole(nlh, left); nlh = mnl_nlmsg_next(nlh, &left)) {
 			if (nlh->nlmsg_seq != nl->seq)
 				continue;
 			torn |= nlh->nlmsg_flags & NLM_F_DUMP_INTR;
@@ -187,6 +194,9 @@ void netlink_attrs(const struct nlmsghdr *nlh, size_t offset, const struct nlatt
 {
 	const struct nlattr *attr;
 
+	/* libmnl begins at the offset, whatever is there. */
+	if (offset > mnl_nlmsg_get_payload_len(nlh))
+		return;
 	mnl_attr_for_each(attr, nlh, offset)
 	{
 		if (mnl_attr_get_type(attr) <= max)

@@ -9,3 +9,8 @@ $(B)/tests/net-peer: tests/vm/net_peer.c
 	@mkdir -p $(@D)
 	@echo "  LINK  $@"
 	@gcc -std=gnu11 -D_GNU_SOURCE $(WARN) -O2 -static -o $@ $<
+
+# The kernel's answers come from the test.
+unit_TESTS += test_netlink
+test_netlink_SRC := tests/unit/test_netlink.c
+test_netlink_LIBS := -Wl,--wrap=mnl_socket_recvfrom -Wl,--wrap=mnl_socket_sendto
