@@ -18,6 +18,8 @@
 #include "base/err.h"
 #include "base/json_internal.h"
 
+#include <setjmp.h>
+#include <stddef.h>
 #include <string.h>
 #include <yajl/yajl_parse.h>
 
@@ -161,6 +163,7 @@ struct builder {
 	size_t depth, nodes;
 	const char *why; /* set when an event was refused */
 	bool out_of_memory;
+	jmp_buf no_memory; /* of yajl itself */
 };
 
 static int refuse(struct builder *b, const char *why)
@@ -368,15 +371,72 @@ static int yajl_error(struct err *err, const char *what, yajl_handle handle, con
 	return r;
 }
 
+/*
+ * yajl takes it for granted that there is memory. It has it from the document's arena, where nothing is
+ * given back before the document is; when there is none it is left behind by longjmp(). Each
+ * block begins with its size.
+ */
+static void *yajl_get_memory(void *ctx, size_t len)
+{
+	struct builder *b = ctx;
+	size_t *block = json_doc_alloc(b->doc, sizeof(max_align_t) + len);
+
+	if (!block)
+		longjmp(b->no_memory, 1);
+	*block = len;
+	return (char *)block + sizeof(max_align_t);
+}
+
+static void *yajl_get_more_memory(void *ctx, void *p, size_t len)
+{
+	void *more = yajl_get_memory(ctx, len);
+	size_t had = p ? *(size_t *)((char *)p - sizeof(max_align_t)) : 0;
+
+	if (had)
+		memcpy(more, p, had < len ? had : len);
+	return more;
+}
+
+static void yajl_leave_memory(void *ctx, void *p)
+{
+	(void)ctx;
+	(void)p;
+}
+
+static int build(struct builder *b, const char *text, size_t len, const char *what, struct err *err)
+{
+	yajl_alloc_funcs memory = { yajl_get_memory, yajl_get_more_memory, yajl_leave_memory, b };
+	yajl_handle handle;
+	yajl_status status;
+	size_t at;
+
+	if (setjmp(b->no_memory))
+		return err_set_errno(err, -ENOMEM, "%s", what);
+	handle = yajl_alloc(&events, &memory, b);
+	status = yajl_parse(handle, (const unsigned char *)text, len);
+	/* It stops behind the token that it refuses: show that token's last character, or so. */
+	at = yajl_get_bytes_consumed(handle);
+	at = at > len ? len : at ? at - 1 : 0;
+	if (status == yajl_status_ok) {
+		status = yajl_complete_parse(handle);
+		at = len;
+	}
+	if (b->out_of_memory)
+		return err_set_errno(err, -ENOMEM, "%s", what);
+	if (b->why)
+		return text_error(err, what, text, at, b->why);
+	if (status != yajl_status_ok)
+		return yajl_error(err, what, handle, text, len, at);
+	return 0;
+}
+
 int json_parse(const char *text, size_t len, const char *what, struct json_doc **ret, struct err *err)
 {
 	_cleanup_json_doc_ struct json_doc *doc = NULL;
 	struct builder b = { 0 };
-	yajl_handle handle;
-	yajl_status status;
 	const char *why;
 	size_t at = 0;
-	int r = 0;
+	int r;
 
 	if (len > JSON_SIZE_MAX)
 		return err_set(err, -EFBIG, "%s: larger than %d MiB", what, JSON_SIZE_MAX >> 20);
@@ -388,24 +448,7 @@ int json_parse(const char *text, size_t len, const char *what, struct json_doc *
 	if (!doc || !(doc->what = strdup(what)))
 		return err_set_errno(err, -ENOMEM, "%s", what);
 	b.doc = doc;
-	handle = yajl_alloc(&events, NULL, &b);
-	if (!handle)
-		return err_set_errno(err, -ENOMEM, "%s", what);
-	status = yajl_parse(handle, (const unsigned char *)text, len);
-	/* It stops behind the token that it refuses: show that token's last character, or so. */
-	at = yajl_get_bytes_consumed(handle);
-	at = at > len ? len : at ? at - 1 : 0;
-	if (status == yajl_status_ok) {
-		status = yajl_complete_parse(handle);
-		at = len;
-	}
-	if (b.out_of_memory)
-		r = err_set_errno(err, -ENOMEM, "%s", what);
-	else if (b.why)
-		r = text_error(err, what, text, at, b.why);
-	else if (status != yajl_status_ok)
-		r = yajl_error(err, what, handle, text, len, at);
-	yajl_free(handle);
+	r = build(&b, text, len, what, err);
 	free(b.pending);
 	if (r < 0)
 		return r;

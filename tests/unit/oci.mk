@@ -1,5 +1,6 @@
 unit_TESTS += test_json
 test_json_SRC := tests/unit/test_json.c
+test_json_LIBS := -Wl,--wrap=malloc -Wl,--wrap=calloc -Wl,--wrap=realloc
 
 unit_TESTS += test_agent_link
 test_agent_link_SRC := tests/unit/test_agent_link.c

@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "tests/unit/test.h"
 
+#include <limits.h>
 #include <string.h>
 
 static struct json_doc *parse_len(const char *text, size_t len)
@@ -393,6 +394,71 @@ static void nothing_written_is_an_error(void **state)
 	json_doc_free(NULL);
 }
 
+/* --- without memory: base/json.c's calls come here (oci.mk) --- */
+
+static unsigned allocations_left = UINT_MAX;
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t n, size_t size);
+void *__real_realloc(void *p, size_t size);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t n, size_t size);
+void *__wrap_realloc(void *p, size_t size);
+
+static bool take_allocation(void)
+{
+	if (allocations_left == 0)
+		return false;
+	if (allocations_left != UINT_MAX)
+		allocations_left--;
+	return true;
+}
+
+void *__wrap_malloc(size_t size)
+{
+	return take_allocation() ? __real_malloc(size) : NULL;
+}
+
+void *__wrap_calloc(size_t n, size_t size)
+{
+	return take_allocation() ? __real_calloc(n, size) : NULL;
+}
+
+void *__wrap_realloc(void *p, size_t size)
+{
+	return take_allocation() ? __real_realloc(p, size) : NULL;
+}
+
+static void parsing_without_memory_is_an_error(void **state)
+{
+	static char text[300 << 10];
+	size_t len = 0;
+	unsigned n;
+	int r;
+
+	(void)state;
+	/* Strings with escapes, which yajl decodes in buffers of its own, over several pieces of the arena. */
+	len += (size_t)sprintf(text, "[");
+	while (len < sizeof(text) - 3000)
+		len += (size_t)sprintf(text + len, "\"%02000d\\n\",", 7);
+	len += (size_t)sprintf(text + len, "{}]");
+	for (n = 0;; n++) {
+		struct err err = ERR_INIT;
+		struct json_doc *doc = NULL;
+
+		allocations_left = n;
+		r = json_parse(text, len, "doc", &doc, &err);
+		allocations_left = UINT_MAX;
+		json_doc_free(doc);
+		if (r == 0)
+			break;
+		assert_int_equal(r, -ENOMEM);
+		assert_null(doc);
+		assert_string_equal(err.text, "doc: Cannot allocate memory");
+	}
+	assert_in_range(n, 6, 100);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -411,6 +477,7 @@ int main(void)
 		cmocka_unit_test(values_are_written),
 		cmocka_unit_test(pretty_output_is_indented),
 		cmocka_unit_test(nothing_written_is_an_error),
+		cmocka_unit_test(parsing_without_memory_is_an_error),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
