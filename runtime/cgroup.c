@@ -277,8 +277,10 @@ static int reserve_name(struct cgroup *cgroup, struct err *err)
 		for (size_t i = 0; i < cgroup->n_dirs && n > 0; i++) {
 			char *renamed;
 
-			if (asprintf(&renamed, "%s%s", cgroup->dirs[i].path, suffix) < 0)
+			if (asprintf(&renamed, "%s%s", cgroup->dirs[i].path, suffix) < 0) {
+				(void)rmdir(path);
 				return err_set(err, -ENOMEM, "out of memory");
+			}
 			free(cgroup->dirs[i].path);
 			cgroup->dirs[i].path = renamed;
 		}
@@ -287,8 +289,8 @@ static int reserve_name(struct cgroup *cgroup, struct err *err)
 	return err_set(err, -EBUSY, "cgroup %s is taken", cgroup->dirs[0].path);
 }
 
-/* Before it counts as ours; a failure after that removes it. */
-static int take_place(struct cgroup *cgroup, struct err *err)
+/* Until it counts as ours and `dirfd` says so: a failure after that removes it. */
+static int take_place(struct cgroup *cgroup, int dirfd, struct err *err)
 {
 	bool reserved = cgroup->unnamed && cgroup->n_dirs > 0;
 	int r = reserved ? reserve_name(cgroup, err) : 0;
@@ -296,6 +298,10 @@ static int take_place(struct cgroup *cgroup, struct err *err)
 	if (r < 0)
 		return r;
 	r = check_dirs(cgroup, err);
+	if (r == 0) {
+		cgroup->entered = true;
+		r = cgroup_save(cgroup, dirfd, err);
+	}
 	if (r < 0 && reserved)
 		(void)rmdir(cgroup->dirs[0].path);
 	return r;
@@ -305,16 +311,14 @@ int cgroup_enter(struct cgroup *cgroup, const struct oci_spec *spec, int dirfd, 
 {
 	int r;
 
-	r = take_place(cgroup, err);
+	r = take_place(cgroup, dirfd, err);
 	if (r < 0)
 		return r;
-	cgroup->entered = true;
-	r = cgroup_save(cgroup, dirfd, err);
-	if (r == 0 && cgroup->unit) {
+	if (cgroup->unit) {
 		r = enter_scope(cgroup, spec, pid, err);
 		if (r == 0)
 			r = cgroup_save(cgroup, dirfd, err);
-	} else if (r == 0) {
+	} else {
 		r = make_dirs(cgroup, err);
 		if (r < 0 && can_do_without(cgroup, spec, r)) {
 			log_debug("no cgroup: %s", err ? err->text : "");

@@ -260,12 +260,19 @@ int container_ready(const struct container *container, const char *pid_file, str
 	return r < 0 ? err_set_errno(err, r, "pid file %s", pid_file) : 0;
 }
 
+/* Of memory or descriptors, which may be had a moment later. */
+static bool is_shortage(int r)
+{
+	return r == -ENOMEM || r == -EMFILE || r == -ENFILE;
+}
+
 int container_forget(struct store *store, struct store_dir *dir, struct err *err)
 {
 	struct err why = ERR_INIT;
 	int r = cgroup_remove_saved(dir->fd, &why);
 
-	if (r == -EBUSY)
+	/* Who knows of the cgroup is asked again. */
+	if (r == -EBUSY || is_shortage(r))
 		return err_set(err, r, "%s", why.text);
 	/* A damaged file, say: nothing that waiting would help. */
 	if (r < 0)
@@ -273,18 +280,35 @@ int container_forget(struct store *store, struct store_dir *dir, struct err *err
 	return store_remove(store, dir, err);
 }
 
+static int try_to_forget(struct container *container, bool *ret_found, struct err *err)
+{
+	_cleanup_store_dir_ struct store_dir *named = NULL;
+	int r = store_find(container->store, container->dir->id, true, &named, err);
+
+	if (r < 0)
+		return is_shortage(r) ? r : 0;
+	if (!store_is_same(container->dir, named))
+		return 0;
+	*ret_found = true;
+	return container_forget(container->store, named, err);
+}
+
 /* Whether there was something: its name may be another container's by now. */
 static bool forget_by_name(struct container *container)
 {
-	_cleanup_store_dir_ struct store_dir *named = NULL;
+	struct err why = ERR_INIT;
+	bool found = false;
+	int r;
 
 	/* vrun-vmm takes the lock when it cleans up after us, and so does whoever deletes it. */
 	store_unlock(container->dir);
-	if (store_find(container->store, container->dir->id, true, &named, NULL) < 0 ||
-	    !store_is_same(container->dir, named))
-		return false;
-	container_forget(container->store, named, NULL);
-	return true;
+	r = try_to_forget(container, &found, &why);
+	/* Nobody will come after us. */
+	if (is_shortage(r))
+		r = try_to_forget(container, &found, &why);
+	if (r < 0)
+		log_warn("%s is not deleted (vrun delete does that): %s", container->dir->id, why.text);
+	return found;
 }
 
 void container_remove(struct container *container, bool failed)
