@@ -45,6 +45,8 @@ else ifeq ($(MODE),fuzz)
 CC := clang-14
 OPT := -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
 LINK := -fsanitize=address,undefined
+# clang's own opinion about the kernel's headers
+WARN += -Wno-gnu-variable-sized-type-not-at-end
 else
 $(error MODE must be release, dev, asan or fuzz)
 endif
@@ -116,7 +118,7 @@ $(B)/vrun-probe: $(call agent_objs,$(probe_SRC))
 
 # --- Unit tests ---
 # tests/unit/*.mk: unit_TESTS += NAME, NAME_SRC := files, NAME_LIBS := archives and libraries after the usual ones.
-include $(wildcard tests/unit/*.mk) tests/bench/bench.mk
+include $(wildcard tests/unit/*.mk) tests/bench/bench.mk tests/fuzz/fuzz.mk
 
 define unit_test
 $(B)/tests/$(1): $$(call objs,$$($(1)_SRC)) $(B)/libruntime.a $(B)/libvmm.a $(B)/liboci.a $(B)/libbase.a

@@ -46,12 +46,21 @@ demo:
 CORES := $(shell nproc)
 .PHONY: test check
 test:
-	@hack/deps build guest run kernel test clients
+	@hack/deps build guest run kernel test fuzz clients
 	@$(MAKE) --no-print-directory -j$(CORES) MODE=release binaries build/release/tests/net-peer
 	@$(MAKE) --no-print-directory -j$(CORES) MODE=asan unit-binaries
+	@$(MAKE) --no-print-directory -j$(CORES) MODE=fuzz fuzz-binaries
 	@$(MAKE) --no-print-directory guest kernel
 	@tests/run
 check: test
+
+# Every allocation, mmap, open, … on the way of `vrun run` fails in turn (some 1,000 runs).
+.PHONY: faults
+faults:
+	@hack/deps build guest run
+	@$(MAKE) --no-print-directory MODE=release binaries
+	@$(MAKE) --no-print-directory guest
+	@tests/faults/run -n all
 
 # --- Keeping the code in shape ---
 C_FILES := $(shell git ls-files '*.[ch]' 2>/dev/null)
@@ -122,6 +131,8 @@ help:
 	@echo "make run           install what is needed, build, run a container in a VM"
 	@echo "make demo          what a container in a VM is like, in five scenes"
 	@echo "make test          install what tests need, build, run all tests"
+	@echo "make fuzz          the fuzzers, FUZZ_SECONDS=600 each; FUZZ='NAME ...' only these"
+	@echo "make faults        vrun run with each of its calls failing in turn (half an hour)"
 	@echo "make unit MODE=M   the unit tests of one mode"
 	@echo "make guest         the guest's kernel and initramfs, in $(GUEST)"
 	@echo "make kernel        the tuned guest kernel from Debian's source package (5 minutes on 2 cores)"
