@@ -312,8 +312,7 @@ static void on_timer(void *ctx)
 
 /* --- requests --- */
 
-static int launch(struct agent *a, uint32_t number, const struct oci_process *config,
-		  const struct agent_stdio *stdio, const struct agent_exec *exec, struct entry **ret,
+static int launch(struct agent *a, uint32_t number, const struct agent_exec *request, struct entry **ret,
 		  struct err *err)
 {
 	const struct process_env_of_agent env = {
@@ -324,13 +323,14 @@ static int launch(struct agent *a, uint32_t number, const struct oci_process *co
 
 	if (!e)
 		return err_set_errno(err, -ENOMEM, "a new process");
-	r = process_launch(&env, a->container, number, config, stdio, &e->process, err);
+	r = process_launch(&env, a->container, number, request, &e->process, err);
 	if (r < 0) {
 		free(e);
 		return r;
 	}
-	if (exec)
-		e->exec = *exec;
+	/* The first one's process is the container's. */
+	if (number != AGENT_INIT)
+		e->exec = *request;
 	e->next = a->entries;
 	a->entries = e;
 	a->n_entries++;
@@ -340,6 +340,7 @@ static int launch(struct agent *a, uint32_t number, const struct oci_process *co
 
 static int create(struct agent *a, struct agent_create *msg, struct err *err)
 {
+	struct agent_exec request = { .stdio = msg->stdio };
 	struct entry *e;
 	int r;
 
@@ -349,7 +350,8 @@ static int create(struct agent *a, struct agent_create *msg, struct err *err)
 		return r;
 	/* A kernel that does not count kills has none to tell of. */
 	(void)oom_watch_new(a->loop, a->container->cgroup, on_oom, a, &a->oom);
-	r = launch(a, AGENT_INIT, &a->container->spec->process, &msg->stdio, NULL, &e, err);
+	request.process = &a->container->spec->process;
+	r = launch(a, AGENT_INIT, &request, &e, err);
 	if (r == 0 && msg->start)
 		r = process_start(e->process);
 	return r;
@@ -384,7 +386,7 @@ static int exec(struct agent *a, uint32_t number, const struct agent_exec *msg, 
 		return err_set(err, -ESRCH, "cannot exec in a stopped container");
 	if (a->n_entries >= PROCESSES_MAX)
 		return err_set(err, -EAGAIN, "too many processes");
-	return launch(a, number, msg->process, &msg->stdio, msg, &e, err);
+	return launch(a, number, msg, &e, err);
 }
 
 static int on_exec(struct agent *a, uint32_t number, const uint8_t *payload, size_t len)

@@ -9,9 +9,11 @@
 
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/openat2.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 #define CGROUP_PATH CGROUP_ROOT "/container"
 
@@ -51,6 +53,18 @@ int cgroup_create(struct err *err)
 void cgroup_remove(void)
 {
 	(void)rmdir(CGROUP_PATH);
+}
+
+int cgroup_open_below(int cgroup, const char *path, struct err *err)
+{
+	struct open_how how = { .flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC, .resolve = RESOLVE_BENEATH };
+	int fd;
+
+	path += strspn(path, "/");
+	fd = (int)syscall(SYS_openat2, cgroup, *path ? path : ".", &how, sizeof(how));
+	if (fd < 0 && errno == EXDEV)
+		return err_set(err, -EXDEV, "bad sub cgroup path: %s", path);
+	return fd < 0 ? err_set_errno(err, -errno, "cgroup %s of the container", path) : fd;
 }
 
 int cgroup_open_of(pid_t pid)

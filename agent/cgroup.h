@@ -25,6 +25,8 @@ void cgroup_enable_controllers(void);
 /* Make the container's cgroup. Returns its directory's descriptor. */
 int cgroup_create(struct err *err);
 void cgroup_remove(void);
+/* One below the container's, as it numbers them: "/" is the container's own. A descriptor or -errno. */
+int cgroup_open_below(int cgroup, const char *path, struct err *err);
 /* The cgroup that a process is in. A descriptor or -errno. */
 int cgroup_open_of(pid_t pid);
 

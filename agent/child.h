@@ -51,6 +51,7 @@ struct child_args {
 	bool wait_prepared; /* wait for CHILD_GO_PREPARED */
 	unsigned long join; /* not init: CLONE_NEW* of the namespaces to join */
 	int init_pidfd; /* not init: whose */
+	const char *cgroup; /* not init: as struct agent_exec has it */
 	int sync; /* the report socket, blocking */
 	int stdio[3]; /* -EBADF: /dev/null; unused with a terminal */
 	uint16_t rows, cols;

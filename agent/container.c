@@ -136,6 +136,14 @@ static pid_t clone_beside_init(const struct container *c, int *ret_pidfd)
 	return cgroup < 0 ? cgroup : clone_into(0, cgroup, ret_pidfd);
 }
 
+/* Where the caller wants it, and nowhere else. */
+static pid_t clone_below(const struct container *c, const char *path, int *ret_pidfd, struct err *err)
+{
+	_cleanup_close_ int cgroup = cgroup_open_below(c->cgroup, path, err);
+
+	return cgroup < 0 ? cgroup : clone_into(0, cgroup, ret_pidfd);
+}
+
 static int set_up_network(const struct container *c, pid_t pid, struct err *err)
 {
 	_cleanup_close_ int ns = -EBADF;
@@ -220,13 +228,17 @@ static int clone_more(struct container *c, struct child_args *args, pid_t *ret_p
 	if (c->namespaces & CLONE_NEWPID)
 		r = namespaces_enter_pid(&saved, c->init_pidfd, err);
 	if (r == 0) {
-		pid = clone_into(0, c->cgroup, &pidfd);
-		if (pid == -EBUSY)
+		pid = args->cgroup ? clone_below(c, args->cgroup, &pidfd, err)
+				   : clone_into(0, c->cgroup, &pidfd);
+		if (pid == -EBUSY && !args->cgroup)
 			pid = clone_beside_init(c, &pidfd);
 		if (pid == 0)
 			child_run(args);
 		if (pid < 0)
-			r = err_set_errno(err, pid, "cloning a process into the container");
+			r = err->code ? pid
+				      : err_set_errno(err, pid,
+						      "cloning a process into the container's cgroup %s",
+						      args->cgroup ? args->cgroup : "/");
 	}
 	if (namespaces_leave(&saved) < 0 && r == 0)
 		r = err_set(err, -EIO, "the agent can't get back to its namespaces");

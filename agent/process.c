@@ -189,13 +189,18 @@ static int start_pumps(struct process *p, struct stdio *stdio)
 }
 
 int process_launch(const struct process_env_of_agent *env, struct container *container, uint32_t number,
-		   const struct oci_process *config, const struct agent_stdio *ports, struct process **ret,
-		   struct err *err)
+		   const struct agent_exec *request, struct process **ret, struct err *err)
 {
+	const struct oci_process *config = request->process;
+	const struct agent_stdio *ports = &request->stdio;
 	_cleanup_(stdio_done) struct stdio stdio = STDIO_INIT;
 	_cleanup_close_ int ours = -EBADF, theirs = -EBADF;
 	struct child_args args = {
-		.process = config, .init = number == AGENT_INIT, .rows = ports->rows, .cols = ports->cols
+		.process = config,
+		.init = number == AGENT_INIT,
+		.rows = ports->rows,
+		.cols = ports->cols,
+		.cgroup = request->cgroup,
 	};
 	struct process *p;
 	int r, pair[2];

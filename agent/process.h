@@ -15,7 +15,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-struct agent_stdio;
+struct agent_exec;
 struct container;
 struct err;
 struct loop;
@@ -45,10 +45,9 @@ struct process_env_of_agent {
 	void *ctx;
 };
 
-/* Clone it and connect its streams. `config` is borrowed until the process is freed. */
+/* Clone it and connect its streams. The request's process is borrowed until the process is freed. */
 int process_launch(const struct process_env_of_agent *env, struct container *container, uint32_t number,
-		   const struct oci_process *config, const struct agent_stdio *stdio, struct process **ret,
-		   struct err *err);
+		   const struct agent_exec *request, struct process **ret, struct err *err);
 /* Kills it if it still runs (the loop reaps it). NULL is fine. */
 void process_free(struct process *process);
 

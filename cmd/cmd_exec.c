@@ -48,7 +48,8 @@ static const struct opt opts[] = {
 	  "ignored: the guest has no AppArmor" },
 	{ "process-label", 0, OPT_STRING, offsetof(struct options, process_label), "LABEL",
 	  "ignored: the guest has no SELinux" },
-	{ "cgroup", 0, OPT_STRING, offsetof(struct options, cgroup), "PATH", NULL },
+	{ "cgroup", 0, OPT_STRING, offsetof(struct options, cgroup), "PATH",
+	  "run it in this cgroup below the container's" },
 	{ "no-subreaper", 0, OPT_FLAG, offsetof(struct options, no_subreaper), NULL, NULL },
 	OPT_END,
 };
@@ -243,13 +244,18 @@ static int exec(const struct cmd_call *call, struct err *err)
 		.detach = o->detach,
 		.console_socket = o->console_socket,
 		.pid_file = o->pid_file,
+		.cgroup = o->cgroup,
 	};
 	int r;
 
 	if (o->preserve_fds.v)
 		return err_set(err, -ENOTSUP, "option --preserve-fds: descriptors can't be passed into a VM");
-	if (o->cgroup)
-		return err_set(err, -ENOTSUP, "option --cgroup: not supported");
+	/* The guest has version 2, where runc takes one path. */
+	if (o->cgroup && (!o->cgroup[0] || strchr(o->cgroup, ':')))
+		return err_set(err, -EINVAL,
+			       "option --cgroup: \"%s\": the container has cgroup version 2: PATH, not "
+			       "CONTROLLER:PATH",
+			       o->cgroup);
 	r = lookup_open(call->globals->root, call->words[0], false, &c, err);
 	if (r < 0)
 		return r;

@@ -75,6 +75,7 @@ static const struct spec_field exec_fields[] = {
 	SPEC_FIELD("process", agent_exec, process, pointer, .flags = SPEC_REQUIRED,
 		   .schema = &oci_process_schema),
 	SPEC_FIELD("stdio", agent_exec, stdio, object, .schema = &stdio_schema),
+	SPEC_FIELD("cgroup", agent_exec, cgroup, string),
 	{ 0 },
 };
 

@@ -37,7 +37,7 @@ struct err;
 
 enum {
 	AGENT_PORT_CONTROL = 1024,
-	AGENT_PROTO_VERSION = 4,
+	AGENT_PROTO_VERSION = 5,
 	AGENT_FRAME_MAX_TO_GUEST = 16 << 20,
 	AGENT_FRAME_MAX_TO_HOST = 64 << 10,
 	AGENT_INIT = 0, /* the process number of the container's first process */
@@ -154,6 +154,8 @@ struct agent_create {
 struct agent_exec {
 	struct oci_process *process;
 	struct agent_stdio stdio;
+	/* A path below the container's; NULL: the container's, or its first process's where none may be in that. */
+	char *cgroup;
 };
 
 struct oci_resources;

@@ -11,8 +11,8 @@
  * UPDATE is done when the guest has done it; a guest that is not there yet, or is paused, does it
  * later, and OK comes at once. A connection that did EVENTS gets OOM until it is closed.
  *
- * EXEC's descriptors: the process as JSON; then the terminal's slave (`flag`) or
- * standard input, output and error, which the sender has made its own
+ * EXEC's text: the cgroup, or none. Its descriptors: the process as JSON; then the terminal's
+ * slave (`flag`) or standard input, output and error, which the sender has made its own
  * (stdio_private()).
  */
 #ifndef VRUN_RUNTIME_CONTROL_H

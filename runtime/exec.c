@@ -61,7 +61,7 @@ static _Noreturn void be_proxy(const struct lookup *container, const struct exec
 	setsid();
 	status = chdir("/") < 0 ? 1 : 0;
 	if (status == 0)
-		status = exec_proxy_run(container, request->process, console, on_child_started, &sync, &err);
+		status = exec_proxy_run(container, request, console, on_child_started, &sync, &err);
 	if (err.code && sync >= 0)
 		message_send(sync, &(struct message){
 					   .type = MESSAGE_ERROR,
@@ -176,6 +176,6 @@ int exec_run(const struct lookup *container, const struct exec_request *request,
 	}
 	if (request->detach || request->console_socket)
 		return run_child(container, request, TAKE_FD(console), err);
-	return exec_proxy_run(container, request->process, -EBADF, on_foreground_started,
+	return exec_proxy_run(container, request, -EBADF, on_foreground_started,
 			      (void *)(uintptr_t)request->pid_file, err);
 }

@@ -24,6 +24,7 @@ struct exec_request {
 	bool detach;
 	const char *console_socket; /* path, or NULL */
 	const char *pid_file; /* or NULL */
+	const char *cgroup; /* a path below the container's in the guest, or NULL */
 };
 
 /*
@@ -39,7 +40,7 @@ int exec_run(const struct lookup *container, const struct exec_request *request,
  * `take_console`: the console socket, or -EBADF: a terminal is then relayed to our own. `started` is
  * called once the guest's process runs; a negative result ends it. Returns the exit status.
  */
-int exec_proxy_run(const struct lookup *container, const struct oci_process *process, int take_console,
+int exec_proxy_run(const struct lookup *container, const struct exec_request *request, int take_console,
 		   int (*started)(void *ctx, struct err *err), void *ctx, struct err *err);
 
 #endif

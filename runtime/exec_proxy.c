@@ -133,22 +133,23 @@ static int open_streams(struct proxy *p, int take_console, struct message *msg, 
 	return 0;
 }
 
-static int send_request(struct proxy *p, const struct oci_process *process, int take_console, struct err *err)
+static int send_request(struct proxy *p, const struct exec_request *request, int take_console,
+			struct err *err)
 {
-	struct message msg = { .type = MESSAGE_EXEC };
+	struct message msg = { .type = MESSAGE_EXEC, .text = request->cgroup };
 	_cleanup_close_ int console = take_console;
 	_cleanup_free_ char *text = NULL;
 	size_t len;
 	int r;
 
-	r = oci_process_write(process, &text, &len);
+	r = oci_process_write(request->process, &text, &len);
 	if (r < 0)
 		return err_set_errno(err, r, "process");
 	r = fd_from_bytes("process", text, len);
 	if (r < 0)
 		return err_set_errno(err, r, "process");
 	msg.fds[msg.n_fds++] = r;
-	r = open_streams(p, TAKE_FD(console), &msg, process->terminal, err);
+	r = open_streams(p, TAKE_FD(console), &msg, request->process->terminal, err);
 	if (r == 0) {
 		r = message_send(p->sock, &msg);
 		if (r < 0)
@@ -159,7 +160,7 @@ static int send_request(struct proxy *p, const struct oci_process *process, int 
 	return r;
 }
 
-static int set_up(struct proxy *p, const struct oci_process *process, int take_console, struct err *err)
+static int set_up(struct proxy *p, const struct exec_request *request, int take_console, struct err *err)
 {
 	_cleanup_close_ int console = take_console;
 	struct loop_source *signals, *messages;
@@ -182,10 +183,10 @@ static int set_up(struct proxy *p, const struct oci_process *process, int take_c
 		r = loop_add_signals(p->loop, &set, on_signal, p, &signals);
 	if (r < 0)
 		return err_set_errno(err, r, "event loop");
-	return send_request(p, process, TAKE_FD(console), err);
+	return send_request(p, request, TAKE_FD(console), err);
 }
 
-int exec_proxy_run(const struct lookup *container, const struct oci_process *process, int take_console,
+int exec_proxy_run(const struct lookup *container, const struct exec_request *request, int take_console,
 		   int (*started)(void *ctx, struct err *err), void *ctx, struct err *err)
 {
 	_cleanup_close_ int console = take_console;
@@ -200,7 +201,7 @@ int exec_proxy_run(const struct lookup *container, const struct oci_process *pro
 	p.sock = lookup_connect(container, 0, err);
 	if (p.sock < 0)
 		return 1;
-	r = set_up(&p, process, TAKE_FD(console), err);
+	r = set_up(&p, request, TAKE_FD(console), err);
 	if (r == 0)
 		r = loop_run(p.loop);
 	if (r < 0) {

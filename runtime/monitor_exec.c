@@ -113,7 +113,7 @@ static int make_request(struct message *msg, struct agent_stdio *ret_stdio, char
 		ret_stdio->rows = msg->rows;
 		ret_stdio->cols = msg->cols;
 	}
-	exec = (struct agent_exec){ .process = process, .stdio = *ret_stdio };
+	exec = (struct agent_exec){ .process = process, .stdio = *ret_stdio, .cgroup = (char *)msg->text };
 	r = agent_exec_write(&exec, ret_text, ret_len);
 	return r < 0 ? err_set_errno(err, r, "exec") : 0;
 }

@@ -54,7 +54,7 @@ static void create_without_stdio_has_no_ports(void **state)
 static void exec_arrives_as_sent(void **state)
 {
 	static const char process[] = "{\"cwd\":\"/tmp\",\"args\":[\"id\",\"-u\"],\"terminal\":true}";
-	struct agent_exec sent = { .stdio = { .stdin_port = 77 } }, got = { 0 };
+	struct agent_exec sent = { .stdio = { .stdin_port = 77 }, .cgroup = strdup("a/b") }, got = { 0 };
 	_cleanup_free_ char *text = NULL;
 	struct err err = ERR_INIT;
 	size_t len;
@@ -67,6 +67,7 @@ static void exec_arrives_as_sent(void **state)
 	assert_int_equal(got.process->args.n, 2);
 	assert_true(got.process->terminal);
 	assert_int_equal(got.stdio.stdin_port, 77);
+	assert_string_equal(got.cgroup, "a/b");
 	agent_exec_done(&sent);
 	agent_exec_done(&got);
 	assert_null(got.process);

@@ -257,7 +257,7 @@ static void begin_exec(struct exec_world *w, int terminal, int started_result)
 		if (oci_process_parse(text, strlen(text), "process", &process, &err) < 0)
 			_exit(110);
 		process->terminal = terminal >= 0;
-		status = exec_proxy_run(&w->lookup, process, -EBADF, on_running, &teller, &err);
+		status = exec_proxy_run(&w->lookup, &(struct exec_request){ .process = process }, -EBADF, on_running, &teller, &err);
 		(void)fd_write_all(told[1], err.text, strlen(err.text));
 		_exit(status);
 	}

@@ -6,6 +6,7 @@ load common
 setup_container() {
 	mkbundle -- sh -c 'echo ready; sleep 1000'
 	edit_config 's|^  "hostname"|  "annotations": { "org.vrun.engine": "'"$VRUN_TEST_ENGINE"'" },\n&|'
+	edit_config '/"type": "cgroup"/s|, "ro"||'
 	timeout 120 "$VRUN_TEST_BIN/vrun" --root "$state" run --detach --pid-file "$work/pid" -b "$bundle" c1 \
 		</dev/null >"$work/out" 2>&1
 }
@@ -130,7 +131,16 @@ says() { # TEXT COMMAND...
 	[ "$status" = 0 ] && [[ "$output" == *"33 77"* ]] || { echo "$status: $output"; return 1; }
 	refused "--preserve-fds" vrun exec --preserve-fds 1 c1 true
 	says "" vrun exec --preserve-fds 0 --apparmor x --process-label y --no-subreaper c1 true
-	refused "--cgroup" vrun exec --cgroup sub c1 true
+	refused "cgroup version 2" vrun exec --cgroup memory:sub c1 true
+	refused "bad sub cgroup path: .." vrun exec --cgroup .. c1 true
+	refused "cgroup sub of the container: No such file or directory" vrun exec --cgroup sub c1 true
+	says "" vrun exec c1 mkdir -p /sys/fs/cgroup/sub/two
+	says "0::/sub/two" vrun exec --cgroup /sub/two c1 cat /proc/self/cgroup
+	says "0::/" vrun exec --cgroup / c1 cat /proc/self/cgroup
+	# once the first process has moved down and controllers are handed on, none may stay at the top
+	says "" vrun exec --cgroup sub/two c1 sh -c 'cd /sys/fs/cgroup; echo 1 >sub/two/cgroup.procs; echo +memory >cgroup.subtree_control'
+	says "0::/sub/two" vrun exec c1 cat /proc/self/cgroup
+	refused "cgroup /: Device or resource busy" vrun exec --cgroup / c1 true
 	refused '"root" is not UID' vrun exec --user root c1 true
 	refused '"5:" is not UID' vrun exec --user 5: c1 true
 	refused '"4294967295" is not UID' vrun exec --user 4294967295 c1 true
