@@ -51,7 +51,7 @@ else
 $(error MODE must be release, dev, asan or fuzz)
 endif
 
-CPPFLAGS := -I. -D_GNU_SOURCE
+CPPFLAGS := -I. -I$(B)/gen -D_GNU_SOURCE
 CFLAGS := -std=gnu11 $(WARN) $(OPT) -fPIE -pthread
 # The agent is static and small, never sanitized: it runs as PID 1 in the guest.
 AGENT_CFLAGS := -std=gnu11 $(WARN) -Os -g -fstack-protector-strong -ffunction-sections -fdata-sections
@@ -92,6 +92,15 @@ $(B)/version.stamp: FORCE
 FORCE:
 CFLAGS_cmd_version := -DVRUN_VERSION='"$(VERSION)"' -DVRUN_COMMIT='"$(COMMIT)"'
 $(B)/obj/cmd/version.o: $(B)/version.stamp
+
+# The jail's lists of system calls are compiled by a program of the build.
+$(B)/gen/jail-filters: $(B)/obj/vmm/jail/syscalls.o
+	@mkdir -p $(@D)
+	@$(CC) $(CFLAGS) $(LINK) -o $@ $^ -lseccomp
+$(B)/gen/jail-filters.inc: $(B)/gen/jail-filters
+	@echo "  GEN   $@"
+	@$< > $@
+$(B)/obj/vmm/jail/filters.o: $(B)/gen/jail-filters.inc
 
 # --- Binaries ---
 LIBS := -lseccomp -lyajl -lcap -lmnl

@@ -72,15 +72,13 @@ int fd_set_cloexec(int fd, bool on)
 	return change_flag(fd, F_GETFD, F_SETFD, FD_CLOEXEC, on);
 }
 
-int file_read(int dirfd, const char *path, size_t max, char **ret_buf, size_t *ret_len)
+int fd_read_whole(int fd, size_t max, char **ret_buf, size_t *ret_len)
 {
-	_cleanup_close_ int fd = -EBADF;
 	_cleanup_free_ char *buf = NULL;
 	size_t len = 0, size = 0;
 
-	fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
+	/* Who wrote it may share its offset with us, and has it at the end. */
+	(void)lseek(fd, 0, SEEK_SET);
 	/* The size is not to be trusted: /proc says 0, and a file may grow. */
 	for (;;) {
 		ssize_t n;
@@ -110,6 +108,13 @@ int file_read(int dirfd, const char *path, size_t max, char **ret_buf, size_t *r
 	if (ret_len)
 		*ret_len = len;
 	return 0;
+}
+
+int file_read(int dirfd, const char *path, size_t max, char **ret_buf, size_t *ret_len)
+{
+	_cleanup_close_ int fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd_read_whole(fd, max, ret_buf, ret_len);
 }
 
 int file_write_atomic(int dirfd, const char *path, const void *buf, size_t len, mode_t mode)

@@ -25,6 +25,8 @@ int fd_set_cloexec(int fd, bool on);
  * -EFBIG above `max` bytes. `dirfd` may be AT_FDCWD. ret_len may be NULL.
  */
 int file_read(int dirfd, const char *path, size_t max, char **ret_buf, size_t *ret_len);
+/* The same of a descriptor, from the file's beginning where it has one. */
+int fd_read_whole(int fd, size_t max, char **ret_buf, size_t *ret_len);
 /* Replace a file atomically (temporary name, rename) with mode `mode`. */
 int file_write_atomic(int dirfd, const char *path, const void *buf, size_t len, mode_t mode);
 /* One write() to an existing file, as for /proc and cgroup files. */

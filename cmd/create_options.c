@@ -37,6 +37,7 @@ static int apply_settings(const struct create_options *options, struct config *c
 		{ CONFIG_ENGINE, options->engine }, { CONFIG_KERNEL, options->kernel },
 		{ CONFIG_INITRD, options->initrd }, { CONFIG_MEMORY, options->memory },
 		{ CONFIG_CPUS, options->cpus },	    { CONFIG_NET, options->net },
+		{ CONFIG_JAIL, options->jail },
 	};
 	int r;
 

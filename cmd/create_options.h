@@ -17,7 +17,7 @@ struct create_options {
 	const char *bundle, *console_socket, *pid_file;
 	bool no_pivot, no_new_keyring; /* accepted: the guest's root is its own anyway */
 	struct opt_count preserve_fds;
-	const char *engine, *kernel, *initrd, *memory, *cpus, *console_log, *net;
+	const char *engine, *kernel, *initrd, *memory, *cpus, *console_log, *net, *jail;
 	struct opt_list publish;
 };
 
@@ -43,6 +43,8 @@ struct create_options {
 		{ "memory",   0,                                                                                 \
 		  OPT_STRING, offsetof(type, field.memory),                                                      \
 		  "SIZE",     "the VM's memory, such as 512M or 2G" },                                           \
+		{ "jail", 0, OPT_STRING, offsetof(type, field.jail), "on|off",                                   \
+		  "confine vrun-vmm on the host (on)" },                                                         \
 		{ "cpus", 0, OPT_STRING, offsetof(type, field.cpus), "N", "the VM's CPUs" },                     \
 		{ "net",      0,                                                                                 \
 		  OPT_STRING, offsetof(type, field.net),                                                         \

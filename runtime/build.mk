@@ -59,4 +59,5 @@ runtime_SRC := \
 	runtime/store.c \
 	runtime/text.c \
 	runtime/timeline.c \
+	runtime/undertaker.c \
 	runtime/update.c

@@ -26,6 +26,7 @@ static const char *const key_names[CONFIG_KEYS] = {
 	[CONFIG_PUBLISH] = "publish",
 	[CONFIG_QEMU_PATH] = "qemu.path",
 	[CONFIG_QEMU_ACCEL] = "qemu.accel",
+	[CONFIG_JAIL] = "jail",
 	[CONFIG_ANNOTATIONS] = "annotations",
 };
 
@@ -33,6 +34,7 @@ static const char *const engine_names[] = { "auto", "kvm", "qemu", NULL };
 static const char *const cache_names[] = { "auto", "none", "always", NULL };
 static const char *const net_names[] = { "namespace", "none", "passt", NULL };
 static const char *const accel_names[] = { "tcg", "kvm", NULL };
+static const char *const switch_names[] = { "off", "on", NULL };
 static const char *const annotation_names[] = { "safe", "none", "all", NULL };
 
 const char *config_key_name(enum config_key key)
@@ -46,6 +48,7 @@ void config_init(struct config *config)
 		.memory = VM_MEMORY_DEFAULT,
 		.cpus = VM_CPUS_DEFAULT,
 		.boot_timeout = BOOT_TIMEOUT_DEFAULT,
+		.jail = true,
 	};
 }
 
@@ -198,6 +201,11 @@ static int set_value(struct config *config, enum config_key key, const char *val
 		r = set_word(annotation_names, value, &word, err);
 		if (r == 0)
 			config->annotations = (enum config_annotations)word;
+		return r;
+	case CONFIG_JAIL:
+		r = set_word(switch_names, value, &word, err);
+		if (r == 0)
+			config->jail = word == 1;
 		return r;
 	case CONFIG_QEMU_ACCEL:
 		r = set_word(accel_names, value, &word, err);

@@ -21,9 +21,10 @@
  *   publish       with net = passt, the ports that the host hands on (passt.h)
  *   qemu.path     the emulator of the QEMU engine
  *   qemu.accel    tcg or kvm
+ *   jail          on or off: whether vrun-vmm is confined on the host (vmm/jail/jail.h)
  *   annotations   which annotations may set the above: none, safe or all
  *
- * Annotations are org.vrun.KEY, but for qemu.* and annotations. An image can
+ * Annotations are org.vrun.KEY, but for qemu.*, jail and annotations. An image can
  * bring annotations along, so by default ("safe") those that name a file of the
  * host are refused.
  */
@@ -58,6 +59,7 @@ enum config_key {
 	CONFIG_PUBLISH,
 	CONFIG_QEMU_PATH,
 	CONFIG_QEMU_ACCEL,
+	CONFIG_JAIL,
 	CONFIG_ANNOTATIONS,
 	CONFIG_KEYS,
 };
@@ -77,6 +79,7 @@ struct config {
 	enum config_net net;
 	char *publish; /* NULL: none */
 	char *qemu_path, *qemu_accel;
+	bool jail;
 	enum config_annotations annotations;
 	enum config_source source[CONFIG_KEYS]; /* who set each key */
 };

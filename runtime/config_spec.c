@@ -20,10 +20,11 @@ static bool names_host_file(enum config_key key)
 	return key == CONFIG_KERNEL || key == CONFIG_INITRD;
 }
 
-/* These run a program on the host, or are about annotations themselves. */
+/* These run a program on the host, take a wall away, or are about annotations themselves. */
 static bool never_by_annotation(enum config_key key)
 {
-	return key == CONFIG_QEMU_PATH || key == CONFIG_QEMU_ACCEL || key == CONFIG_ANNOTATIONS;
+	return key == CONFIG_QEMU_PATH || key == CONFIG_QEMU_ACCEL || key == CONFIG_JAIL ||
+	       key == CONFIG_ANNOTATIONS;
 }
 
 static int read_annotation(struct config *config, const char *name, const char *value, struct err *err)

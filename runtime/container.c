@@ -194,6 +194,8 @@ static int launch_steps(const struct container_request *request, struct containe
 		r = store_open(request->root, &c->store, err);
 	if (r < 0)
 		return r;
+	if (!request->config->jail)
+		log_warn("jail=off: vrun-vmm keeps all of vrun's rights, so a guest that breaks out of its VM has the host");
 	params->boot_timeout = request->config->boot_timeout;
 	r = state_new(request->id, bundle, c->spec, &c->state);
 	if (r == 0)

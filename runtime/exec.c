@@ -40,6 +40,7 @@ static int on_foreground_started(void *ctx, struct err *err)
 /* The child tells its parent how the start went, once. */
 static int on_child_started(void *ctx, struct err *err)
 {
+	_cleanup_close_ int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	int *sync = ctx;
 
 	(void)err;
@@ -47,7 +48,7 @@ static int on_child_started(void *ctx, struct err *err)
 	*sync = close_fd(*sync);
 	/* Nothing of the caller's is held any longer. */
 	log_set_stderr(false);
-	stdio_to_null(false);
+	stdio_to_null(null, false);
 	return 0;
 }
 

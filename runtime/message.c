@@ -76,6 +76,21 @@ int message_send(int sock, const struct message *msg)
 	return (size_t)sent == len ? 0 : -EIO;
 }
 
+int message_error_packet(int number, int status, const char *text, char *buf, size_t size)
+{
+	int head = snprintf(buf, size, "{\"type\":\"%s\",\"number\":%d,\"status\":%d,\"text\":\"",
+			    type_names[MESSAGE_ERROR], number, status);
+	size_t len = (size_t)head;
+
+	if (head < 0 || len + strlen(text) + 2 >= size)
+		return -EMSGSIZE;
+	for (; *text; text++)
+		buf[len++] = *text < ' ' || *text > '~' || *text == '"' || *text == '\\' ? '?' : *text;
+	buf[len++] = '"';
+	buf[len++] = '}';
+	return (int)len;
+}
+
 static int read_number(const struct json *root, const char *key, int64_t min, int64_t max, int64_t *ret)
 {
 	const struct json *node = json_get(root, key);

@@ -65,6 +65,12 @@ struct message {
 int message_send(int sock, const struct message *msg);
 
 /*
+ * A MESSAGE_ERROR as bytes, for a signal handler: no memory, no lock. Its length, or -EMSGSIZE. `text`
+ * is plain; what JSON would have to escape becomes a question mark.
+ */
+int message_error_packet(int number, int status, const char *text, char *buf, size_t size);
+
+/*
  * Receive one. 0: *ret is the caller's, end it with message_done(). -ENODATA: end of file.
  * -EAGAIN: nothing there on a non-blocking socket. -EPROTO: not one of ours.
  */

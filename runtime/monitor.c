@@ -12,13 +12,12 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/loop.h"
-#include "runtime/cgroup.h"
 #include "runtime/guest.h"
 #include "runtime/monitor_internal.h"
 #include "runtime/status.h"
 #include "runtime/stdio.h"
-#include "runtime/store.h"
 #include "runtime/text.h"
+#include "runtime/undertaker.h"
 #include "vmm/console_log.h"
 #include "vmm/vm_spec.h"
 #include "vmm/vmm.h"
@@ -313,7 +312,24 @@ static void on_machine_ended(void *ctx, enum vmm_end end, const struct err *why)
 		end_by_guest(m, "powered itself off", SIGINT);
 }
 
-static const struct vmm_callbacks vmm_callbacks = { .ended = on_machine_ended };
+/* The jail ends us, and lets us say so: in a signal handler, so only what needs no memory and no lock. */
+static void on_violation(void *ctx, const char *text)
+{
+	struct monitor *m = ctx;
+	char packet[512];
+	int len;
+
+	status_set_text(m->params.fds[LAUNCH_FD_STATUS], text);
+	status_set(m->params.fds[LAUNCH_FD_STATUS], STATUS_STOPPED);
+	if (!m->released && !m->orphaned) {
+		len = message_error_packet(EIO, 128 + SIGSYS, text, packet, sizeof(packet));
+		if (len > 0)
+			send(m->sync, packet, (size_t)len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	}
+	log_error("%s", text);
+}
+
+static const struct vmm_callbacks vmm_callbacks = { .ended = on_machine_ended, .violation = on_violation };
 
 static void on_boot_timeout(void *ctx)
 {
@@ -351,15 +367,6 @@ static int connect_agent(struct monitor *m, struct err *err)
 	else
 		r = virtio_vsock_offer(vsock, AGENT_PORT_CONTROL, true, pair[1], pair[1], NULL, NULL);
 	return r < 0 ? err_set_errno(err, r, "the agent's connection") : 0;
-}
-
-static int read_whole(int fd, size_t max, char **ret, size_t *ret_len)
-{
-	char path[32];
-
-	/* The sender wrote it: its own file offset is at the end. */
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	return file_read(AT_FDCWD, path, max, ret, ret_len);
 }
 
 /* --- the container's streams --- */
@@ -401,7 +408,7 @@ static int open_stdio(struct monitor *m, struct guest_stdio *stdio, struct err *
 			return err_set_errno(err, stdio->fds[i], "standard stream %d", i);
 	}
 	/* From here on the container alone decides when its streams are closed. */
-	r = stdio_to_null(m->params.debug);
+	r = stdio_to_null(m->null_fd, m->params.debug);
 	return r < 0 ? err_set_errno(err, r, "/dev/null") : 0;
 }
 
@@ -420,7 +427,7 @@ static int create_container(struct monitor *m, int config_fd, struct err *err)
 	size_t len, bpf_len;
 	int r;
 
-	r = read_whole(m->params.fds[LAUNCH_FD_CREATE], AGENT_FRAME_MAX_TO_GUEST, &text, &len);
+	r = fd_read_whole(m->params.fds[LAUNCH_FD_CREATE], AGENT_FRAME_MAX_TO_GUEST, &text, &len);
 	if (r < 0)
 		return err_set_errno(err, r, "the container's config");
 	/* Otherwise it came with all there is to say. */
@@ -430,7 +437,7 @@ static int create_container(struct monitor *m, int config_fd, struct err *err)
 			return r;
 	}
 	if (m->params.fds[LAUNCH_FD_SECCOMP] >= 0) {
-		r = read_whole(m->params.fds[LAUNCH_FD_SECCOMP], AGENT_FRAME_MAX_TO_GUEST, &bpf, &bpf_len);
+		r = fd_read_whole(m->params.fds[LAUNCH_FD_SECCOMP], AGENT_FRAME_MAX_TO_GUEST, &bpf, &bpf_len);
 		if (r == 0)
 			r = guest_seccomp(m->guest, bpf, bpf_len, m->params.seccomp_flags);
 		if (r < 0)
@@ -481,34 +488,15 @@ static void on_sync(void *ctx, int fd, uint32_t events)
 		m->released = true;
 		/* Nothing of vrun's caller is held any longer; our log file is ours. */
 		log_set_stderr(false);
-		stdio_to_null(false);
-		m->params.fds[LAUNCH_FD_STORE] = close_fd(m->params.fds[LAUNCH_FD_STORE]);
+		stdio_to_null(m->null_fd, false);
+		undertaker_release(&m->undertaker);
 		m->sync = close_fd(m->sync);
 		return;
 	}
 	m->orphaned = true;
+	undertaker_orphan(&m->undertaker);
 	log_set_stderr(false);
 	monitor_kill(m, true);
-}
-
-/* vrun is dead: its container's cgroup and directory are ours to remove. */
-static void remove_state(struct monitor *m)
-{
-	_cleanup_store_ struct store *store = NULL;
-	_cleanup_store_dir_ struct store_dir *dir = NULL;
-	_cleanup_cgroup_ struct cgroup *cgroup = NULL;
-
-	if (m->params.fds[LAUNCH_FD_STORE] < 0 ||
-	    store_from_fd(TAKE_FD(m->params.fds[LAUNCH_FD_STORE]), &store) < 0)
-		return;
-	if (store_find(store, m->params.id, true, &dir, NULL) < 0)
-		return;
-	if (cgroup_load(dir->fd, &cgroup, NULL) == 0) {
-		/* The emulator has ended; only we are left in there. */
-		cgroup_leave(cgroup);
-		cgroup_remove(cgroup, NULL);
-	}
-	store_remove(store, dir, NULL);
 }
 
 /* --- putting it together --- */
@@ -554,7 +542,10 @@ static int load(struct monitor *m, struct err *err)
 	if (m->params.fds[LAUNCH_FD_LOG] >= 0)
 		log_set_file(TAKE_FD(m->params.fds[LAUNCH_FD_LOG]),
 			     m->params.log_json ? LOG_FORMAT_JSON : LOG_FORMAT_TEXT);
-	r = read_whole(m->params.fds[LAUNCH_FD_VM], AGENT_FRAME_MAX_TO_GUEST, &text, &len);
+	r = undertaker_start(TAKE_FD(m->params.fds[LAUNCH_FD_STORE]), m->sync, m->params.id, &m->undertaker);
+	if (r < 0)
+		return err_set_errno(err, r, "a process that removes what is left");
+	r = fd_read_whole(m->params.fds[LAUNCH_FD_VM], AGENT_FRAME_MAX_TO_GUEST, &text, &len);
 	if (r < 0)
 		return err_set_errno(err, r, "the VM's description");
 	return vm_spec_parse(text, len, &m->spec, err);
@@ -572,6 +563,9 @@ static int set_up(struct monitor *m, struct err *err)
 {
 	int r;
 
+	m->null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (m->null_fd < 0)
+		return err_set_errno(err, -errno, "/dev/null");
 	r = loop_new(&m->loop);
 	if (r < 0)
 		return err_set_errno(err, r, "event loop");
@@ -614,6 +608,7 @@ static void monitor_done(struct monitor *m)
 	if (m->tty >= 0)
 		ioctl(m->tty, TIOCNOTTY);
 	close_fd(m->tty);
+	close_fd(m->null_fd);
 }
 
 int monitor_main(int take_sync)
@@ -621,6 +616,8 @@ int monitor_main(int take_sync)
 	struct monitor m = {
 		.sync = take_sync,
 		.tty = -EBADF,
+		.null_fd = -EBADF,
+		.undertaker = UNDERTAKER_INIT,
 		.stdio = { .fds = { -EBADF, -EBADF, -EBADF } },
 	};
 	struct err err = ERR_INIT;
@@ -647,8 +644,9 @@ int monitor_main(int take_sync)
 		timeline_log_exits("in all", m.timeline.exits);
 	}
 	monitor_done(&m);
-	if (m.orphaned)
-		remove_state(&m);
+	/* Not if vrun has died: then it has its work to do when we have ended. */
+	if (!m.orphaned)
+		undertaker_finish(&m.undertaker);
 	if (m.params.fds[LAUNCH_FD_STATUS] >= 0)
 		status_set(m.params.fds[LAUNCH_FD_STATUS], STATUS_STOPPED);
 	if (!m.released && m.sync >= 0)

@@ -13,7 +13,6 @@
 #include "runtime/guest.h"
 #include "runtime/plan.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -92,14 +91,12 @@ static int make_request(struct message *msg, struct agent_stdio *ret_stdio, char
 	_cleanup_(cleanup_process) struct oci_process *process = NULL;
 	_cleanup_free_ char *text = NULL;
 	struct agent_exec exec;
-	char path[32];
 	size_t len;
 	int r;
 
 	if (msg->n_fds != (msg->flag ? 2 : 4))
 		return err_set(err, -EINVAL, "exec: %zu descriptors came", msg->n_fds);
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", msg->fds[0]);
-	r = file_read(AT_FDCWD, path, AGENT_FRAME_MAX_TO_GUEST, &text, &len);
+	r = fd_read_whole(msg->fds[0], AGENT_FRAME_MAX_TO_GUEST, &text, &len);
 	if (r < 0)
 		return err_set_errno(err, r, "exec");
 	r = oci_process_parse(text, len, "process", &process, err);

@@ -9,6 +9,7 @@
 #include "runtime/launch_params.h"
 #include "runtime/net.h"
 #include "runtime/timeline.h"
+#include "runtime/undertaker.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -60,6 +61,8 @@ struct monitor {
 	struct net_owner net_owner;
 
 	int sync;
+	int null_fd; /* /dev/null: there are no paths later */
+	struct undertaker undertaker;
 	struct loop_source *sync_source;
 	bool released; /* vrun has let go */
 	bool orphaned; /* vrun died first */

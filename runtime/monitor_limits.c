@@ -17,7 +17,6 @@
 #include "runtime/guest.h"
 #include "runtime/text.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -124,13 +123,11 @@ int monitor_update(struct monitor *m, struct control_conn *conn, struct message 
 {
 	_cleanup_close_ int fd = message_take_fd(msg, 0);
 	_cleanup_free_ char *text = NULL;
-	char path[32];
 	int r;
 
 	if (fd < 0)
 		return err_set(err, -EINVAL, "there are no limits");
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	r = file_read(AT_FDCWD, path, AGENT_FRAME_MAX_TO_GUEST, &text, NULL);
+	r = fd_read_whole(fd, AGENT_FRAME_MAX_TO_GUEST, &text, NULL);
 	if (r < 0)
 		return err_set_errno(err, r, "the new limits");
 	if (!m->guest) {

@@ -82,7 +82,8 @@ void monitor_net_done(struct monitor *m)
 {
 	int r = 0;
 
-	if (m->has_net || m->n_nets > 0)
+	/* In the jail we have no right to: the undertaker does it, or `vrun delete` where there is a path. */
+	if ((m->has_net || m->n_nets > 0) && !(m->spec && m->spec->jail))
 		r = net_release(-EBADF, &m->net_owner);
 	drop_nets(m);
 	/* `vrun delete` may do what we may not. */

@@ -17,8 +17,8 @@
  *	                  <--redirect, ingress--
  *
  * The tap goes with its descriptors. The ingress qdisc on the interface stays: it
- * is removed by net_release(), when vrun-vmm ends or, should that have been
- * killed, by `vrun delete`. The filter's action carries the capture's `struct
+ * is removed by net_release(): by `vrun delete`, or when vrun-vmm ends where the
+ * namespace has no path to it (undertaker.h). The filter's action carries the capture's `struct
  * net_owner` as its cookie, so nobody removes what is another's, and a capture
  * whose tap is gone is known as left behind and taken over. The kernel allows one
  * ingress qdisc an interface, so two VMs can't both have one.

@@ -32,6 +32,7 @@ static int plan_vm(const struct plan_input *input, struct plan *plan, struct err
 	vm->engine = image_choose_engine(config);
 	vm->cid = GUEST_CID;
 	vm->debug = input->debug;
+	vm->jail = input->config->jail;
 	plan_size(config, plan->config, vm);
 	r = image_find(config, &vm->kernel, &vm->initrd, err);
 	if (r == 0)

@@ -146,6 +146,7 @@ static int plan_upper(const struct overlay *o, char **upper, char **work, struct
 	r = share(o, "u", 0, dir, false, &parent, err);
 	if (r < 0)
 		return r;
+	parent->trusted = true;
 	r = point(upper, UPPER, parent, upper_path);
 	if (r == 0)
 		r = point(work, WORK, parent, work_path);

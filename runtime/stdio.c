@@ -82,12 +82,8 @@ int stdio_check_terminal(struct err *err)
 		       "process.terminal: no standard stream is a terminal, and there is no controlling one");
 }
 
-int stdio_to_null(bool keep_stderr)
+int stdio_to_null(int fd, bool keep_stderr)
 {
-	_cleanup_close_ int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-
-	if (fd < 0)
-		return -errno;
 	for (int i = 0; i <= (keep_stderr ? STDOUT_FILENO : STDERR_FILENO); i++) {
 		if (dup2(fd, i) < 0)
 			return -errno;
@@ -123,7 +119,7 @@ int pty_open(uint16_t rows, uint16_t cols, int *ret_master, int *ret_slave)
 	if (master < 0 || ioctl(master, TIOCSPTLCK, &unlock) < 0)
 		return -errno;
 	/* By the master, not by name: /dev/pts may be another mount than the master's. */
-	slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
 	if (slave < 0 || tcgetattr(slave, &mode) < 0)
 		return -errno;
 	/* Echo, line editing and signals are the guest's terminal's. */

@@ -31,10 +31,10 @@ int stdio_terminal_size(uint16_t *ret_rows, uint16_t *ret_cols);
 /* That there is one for process.terminal to be relayed to. */
 int stdio_check_terminal(struct err *err);
 
-/* Put /dev/null at descriptors 0 and 1, and 2 unless `keep_stderr`. */
-int stdio_to_null(bool keep_stderr);
+/* Put `fd`, which is /dev/null, at descriptors 0 and 1, and 2 unless `keep_stderr`. */
+int stdio_to_null(int fd, bool keep_stderr);
 
-/* A terminal pair; the slave passes bytes unchanged (raw). Sizes of 0 are left alone. */
+/* A terminal pair; the slave passes bytes unchanged (raw) and does not block. Sizes of 0 are left alone. */
 int pty_open(uint16_t rows, uint16_t cols, int *ret_master, int *ret_slave);
 int pty_set_size(int fd, uint16_t rows, uint16_t cols);
 int pty_get_size(int fd, uint16_t *ret_rows, uint16_t *ret_cols);

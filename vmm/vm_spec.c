@@ -127,7 +127,7 @@ static int check_keys(const struct json *obj, const char *const *keys, size_t n_
 
 static int parse_share(const struct json *node, struct vm_share *share, struct err *err)
 {
-	static const char *const keys[] = { "name", "path", "readonly", "cache" };
+	static const char *const keys[] = { "name", "path", "readonly", "trusted", "cache" };
 	unsigned cache = VM_SHARE_CACHE_AUTO;
 	int r;
 
@@ -138,6 +138,7 @@ static int parse_share(const struct json *node, struct vm_share *share, struct e
 	    (r = take_string(node, "name", &share->name, err)) < 0 ||
 	    (r = take_string(node, "path", &share->path, err)) < 0 ||
 	    (r = take_bool(node, "readonly", &share->readonly, err)) < 0 ||
+	    (r = take_bool(node, "trusted", &share->trusted, err)) < 0 ||
 	    (r = take_name(node, "cache", cache_names, ARRAY_SIZE(cache_names), &cache, err)) < 0)
 		return r;
 	share->cache = cache;
@@ -274,7 +275,7 @@ static int parse_object(const struct json *root, struct vm_spec *spec, struct er
 {
 	static const char *const keys[] = {
 		"id",  "engine", "kernel", "initrd", "cmdline",	    "cpus",	"memory",
-		"cid", "shares", "nets",   "debug",  "consolePath", "qemuPath", "qemuAccel",
+		"cid", "shares", "nets",   "jail",   "debug",	    "consolePath", "qemuPath", "qemuAccel",
 	};
 	uint64_t cpus = VM_CPUS_DEFAULT, cid = 0;
 	unsigned engine = VM_ENGINE_KVM;
@@ -295,6 +296,7 @@ static int parse_object(const struct json *root, struct vm_spec *spec, struct er
 	    (r = take_u64(root, "cid", UINT32_MAX, &cid, err)) < 0 ||
 	    (r = parse_shares(json_get(root, "shares"), spec, err)) < 0 ||
 	    (r = parse_nets(json_get(root, "nets"), spec, err)) < 0 ||
+	    (r = take_bool(root, "jail", &spec->jail, err)) < 0 ||
 	    (r = take_bool(root, "debug", &spec->debug, err)) < 0 ||
 	    (r = take_string(root, "consolePath", &spec->console_path, err)) < 0 ||
 	    (r = take_string(root, "qemuPath", &spec->qemu_path, err)) < 0 ||
@@ -383,11 +385,13 @@ int vm_spec_write(const struct vm_spec *spec, char **ret_text, size_t *ret_len)
 		json_put_string(out, "name", share->name);
 		json_put_string(out, "path", share->path);
 		json_put_bool(out, "readonly", share->readonly);
+		json_put_bool(out, "trusted", share->trusted);
 		json_put_string(out, "cache", cache_names[share->cache]);
 		json_out_object_end(out);
 	}
 	json_out_array_end(out);
 	put_nets(out, spec);
+	json_put_bool(out, "jail", spec->jail);
 	json_put_bool(out, "debug", spec->debug);
 	json_put_string(out, "consolePath", spec->console_path);
 	json_put_string(out, "qemuPath", spec->qemu_path);

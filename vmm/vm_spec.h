@@ -23,6 +23,7 @@ struct vm_share {
 	char *name; /* one path component, unique */
 	char *path; /* absolute host path of a directory or file, symlinks resolved by the planner */
 	bool readonly;
+	bool trusted; /* trusted.* attributes can be set: the guest's overlayfs keeps its marks there */
 	enum vm_share_cache cache;
 };
 
@@ -72,6 +73,7 @@ struct vm_spec {
 	size_t n_shares;
 	struct vm_net *nets;
 	size_t n_nets;
+	bool jail; /* vmm_run() confines the calling process (jail/jail.h) */
 	bool debug; /* kernel messages on the console, VM exits counted and logged */
 	char *console_path; /* append the guest's console here, or NULL */
 	char *qemu_path; /* QEMU engine: the emulator, NULL: qemu-system-x86_64 in $PATH */

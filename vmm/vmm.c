@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "vmm/console_log.h"
 #include "vmm/engine.h"
+#include "vmm/jail/jail.h"
 #include "vmm/virtio/balloon.h"
 #include "vmm/virtio/console.h"
 #include "vmm/virtio/fs.h"
@@ -42,6 +43,7 @@ struct vmm {
 	struct vmm_callbacks callbacks;
 	void *ctx;
 
+	struct jail *jail; /* NULL: none, or entered */
 	struct console_log *console;
 	struct vdev *devices[DEVICES_MAX]; /* in PCI slot order */
 	size_t n_devices;
@@ -116,6 +118,17 @@ static int open_share(const struct vm_share *share, struct err *err)
 	return (int)fd;
 }
 
+static int add_share(struct vmm *vmm, const struct vm_share *share, struct err *err)
+{
+	_cleanup_close_ int fd = open_share(share, err);
+	int r = fd;
+
+	if (fd < 0 || !vmm->jail)
+		return TAKE_FD(fd);
+	r = jail_share(vmm->jail, fd, share->readonly, err);
+	return r < 0 ? err_wrap(err, r, "share %s", share->path) : r;
+}
+
 static enum vfs_cache vfs_cache(enum vm_share_cache cache)
 {
 	switch (cache) {
@@ -133,7 +146,7 @@ static int make_fs(struct vmm *vmm, struct err *err)
 {
 	const struct vm_spec *spec = vmm->spec;
 	_cleanup_free_ struct vfs_share *shares = NULL;
-	struct vfs_config config = { .tag = SHARE_TAG };
+	struct vfs_config config = { .tag = SHARE_TAG, .no_handles = spec->jail };
 	struct vdev *dev;
 	int r = 0;
 
@@ -145,7 +158,7 @@ static int make_fs(struct vmm *vmm, struct err *err)
 	for (size_t i = 0; i < spec->n_shares; i++) {
 		const struct vm_share *share = &spec->shares[i];
 
-		r = open_share(share, err);
+		r = add_share(vmm, share, err);
 		if (r < 0)
 			goto out;
 		shares[config.n_shares++] = (struct vfs_share){
@@ -269,7 +282,8 @@ static int make_all(struct vmm *vmm, struct err *err)
 {
 	int r;
 
-	if ((r = make_console(vmm, err)) < 0 || (r = make_vsock(vmm, err)) < 0 ||
+	if ((vmm->spec->jail && (r = jail_new(&vmm->jail, err)) < 0) ||
+	    (r = make_console(vmm, err)) < 0 || (r = make_vsock(vmm, err)) < 0 ||
 	    (r = make_fs(vmm, err)) < 0 || (r = make_nets(vmm, err)) < 0 ||
 	    (r = make_console_device(vmm, err)) < 0 || (r = make_balloon(vmm, err)) < 0 ||
 	    (r = make_engine(vmm, err)) < 0)
@@ -303,11 +317,32 @@ int vmm_new(struct loop *loop, const struct vm_spec *spec, const struct vmm_call
 	return 0;
 }
 
+static enum jail_files jail_files(const struct vm_spec *spec)
+{
+	enum jail_files files = spec->n_shares > 0 ? JAIL_FILES_READ : JAIL_FILES_NONE;
+
+	for (size_t i = 0; i < spec->n_shares; i++) {
+		const struct vm_share *share = &spec->shares[i];
+
+		if (!share->readonly && files < JAIL_FILES_WRITE)
+			files = JAIL_FILES_WRITE;
+		if (share->trusted)
+			files = JAIL_FILES_TRUSTED;
+	}
+	return files;
+}
+
 int vmm_run(struct vmm *vmm, struct err *err)
 {
 	uint64_t now = now_ns();
 	int r;
 
+	if (vmm->jail) {
+		r = jail_enter(vmm->jail, jail_files(vmm->spec), vmm->callbacks.violation, vmm->ctx, err);
+		if (r < 0)
+			return r;
+		jail_free(TAKE_PTR(vmm->jail));
+	}
 	r = vmm->ops->run(vmm->engine, err);
 	if (r < 0)
 		return r;
@@ -332,6 +367,7 @@ void vmm_free(struct vmm *vmm)
 	for (size_t i = vmm->n_devices; i > 0; i--)
 		vdev_free(vmm->devices[i - 1]);
 	console_log_free(vmm->console);
+	jail_free(vmm->jail);
 	free(vmm);
 }
 

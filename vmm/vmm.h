@@ -34,6 +34,8 @@ struct vmm_callbacks {
 	 * are the caller's to add (vmm_console()).
 	 */
 	void (*ended)(void *ctx, enum vmm_end end, const struct err *err);
+	/* With spec->jail: this process is about to be killed for a system call. From a signal handler. */
+	void (*violation)(void *ctx, const char *text);
 };
 
 /* Milestones for the phase timeline, CLOCK_MONOTONIC ns; 0: not reached or not known to the engine. */
@@ -60,7 +62,10 @@ int vmm_check(const struct vm_spec *spec, struct err *err);
  */
 int vmm_new(struct loop *loop, const struct vm_spec *spec, const struct vmm_callbacks *callbacks, void *ctx,
 	    struct vmm **ret, struct err *err);
-/* Let the vCPUs run. */
+/*
+ * Let the vCPUs run. With spec->jail this process is confined from here on, and its first thread
+ * has to be the only one until then: files of the host can't be opened any more.
+ */
 int vmm_run(struct vmm *vmm, struct err *err);
 /* Stop all vCPUs for good; no `ended` call follows. Idempotent. */
 void vmm_stop(struct vmm *vmm);

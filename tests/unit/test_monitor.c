@@ -147,6 +147,14 @@ static bool is_there(struct world *w)
 	return faccessat(store_fd(w->store), "c", F_OK, 0) == 0;
 }
 
+/* What is left is removed when vrun-vmm has ended, by its undertaker. */
+static bool goes(struct world *w)
+{
+	for (unsigned i = 0; i < 500 && is_there(w); i++)
+		usleep(10000);
+	return !is_there(w);
+}
+
 static void what_needs_the_guest_is_refused(void **state)
 {
 	struct world *w = *state;
@@ -225,7 +233,7 @@ static void one_whose_vrun_died_ends_and_takes_its_directory_along(void **state)
 	store_unlock(w->dir);
 	w->sync = close_fd(w->sync);
 	assert_int_equal(wait_status(w), 128 + SIGKILL);
-	assert_false(is_there(w));
+	assert_true(goes(w));
 }
 
 static void what_is_no_message_of_vruns_counts_as_its_death(void **state)
@@ -235,7 +243,7 @@ static void what_is_no_message_of_vruns_counts_as_its_death(void **state)
 	store_unlock(w->dir);
 	assert_int_equal(send(w->sync, "nonsense", 8, MSG_NOSIGNAL), 8);
 	assert_int_equal(wait_status(w), 128 + SIGKILL);
-	assert_false(is_there(w));
+	assert_true(goes(w));
 }
 
 int main(void)

@@ -44,6 +44,7 @@ static void absent_fields_get_defaults(void **state)
 	assert_null(spec->cmdline);
 	assert_null(spec->console_path);
 	assert_false(spec->debug);
+	assert_false(spec->jail);
 	vm_spec_free(spec);
 }
 
@@ -51,7 +52,7 @@ static void every_field_survives_a_round_trip(void **state)
 {
 	struct vm_share shares[] = {
 		{ .name = (char *)"rootfs", .path = (char *)"/r\"\\\xc3\xa9\n" },
-		{ .name = (char *)"b", .path = (char *)"/b", .readonly = true, .cache = VM_SHARE_CACHE_NONE },
+		{ .name = (char *)"b", .path = (char *)"/b", .readonly = true, .trusted = true, .cache = VM_SHARE_CACHE_NONE },
 		{ .name = (char *)"c", .path = (char *)"/b", .cache = VM_SHARE_CACHE_ALWAYS },
 	};
 	struct vm_net nets[] = {
@@ -81,6 +82,7 @@ static void every_field_survives_a_round_trip(void **state)
 		.nets = nets,
 		.n_nets = ARRAY_SIZE(nets),
 		.debug = true,
+		.jail = true,
 		.console_path = (char *)"/tmp/console",
 		.qemu_path = (char *)"qemu",
 		.qemu_accel = (char *)"kvm",
@@ -102,6 +104,7 @@ static void every_field_survives_a_round_trip(void **state)
 	assert_int_equal(copy->memory, spec.memory);
 	assert_int_equal(copy->cid, spec.cid);
 	assert_true(copy->debug);
+	assert_true(copy->jail);
 	assert_string_equal(copy->console_path, spec.console_path);
 	assert_string_equal(copy->qemu_path, spec.qemu_path);
 	assert_string_equal(copy->qemu_accel, spec.qemu_accel);
@@ -110,6 +113,7 @@ static void every_field_survives_a_round_trip(void **state)
 		assert_string_equal(copy->shares[i].name, shares[i].name);
 		assert_string_equal(copy->shares[i].path, shares[i].path);
 		assert_int_equal(copy->shares[i].readonly, shares[i].readonly);
+		assert_int_equal(copy->shares[i].trusted, shares[i].trusted);
 		assert_int_equal(copy->shares[i].cache, shares[i].cache);
 	}
 	assert_int_equal(copy->n_nets, 2);

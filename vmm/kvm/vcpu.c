@@ -6,6 +6,7 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "vmm/jail/jail.h"
 #include "vmm/kvm/kvm.h"
 
 #include <errno.h>
@@ -22,7 +23,7 @@ static void on_kick(int signo)
 }
 
 /* Without SA_RESTART: the signal's only purpose is EINTR. */
-static int install_kick(struct err *err)
+int kvm_vcpu_install_kick(struct err *err)
 {
 	struct sigaction sa = { .sa_handler = on_kick };
 
@@ -124,14 +125,22 @@ static void run_until_kicked(struct kvm_vcpu *vcpu)
 static void *vcpu_main(void *arg)
 {
 	struct kvm_vcpu *vcpu = arg;
+	struct err why = ERR_INIT;
 	char name[16];
 	sigset_t kick;
+	int r;
 
 	snprintf(name, sizeof(name), "vcpu%u", vcpu->id);
 	pthread_setname_np(pthread_self(), name);
 	sigemptyset(&kick);
 	sigaddset(&kick, KVM_KICK_SIGNAL);
 	pthread_sigmask(SIG_UNBLOCK, &kick, NULL);
+	r = jail_thread_enter(JAIL_ROLE_VCPU);
+	if (r < 0) {
+		err_set_errno(&why, r, "vCPU %u: its system calls", vcpu->id);
+		vcpu->set->handlers->crashed(vcpu->set->ctx, &why);
+		return NULL;
+	}
 	while (pass_gate(vcpu))
 		run_until_kicked(vcpu);
 	return NULL;
@@ -179,9 +188,7 @@ int kvm_vcpus_run(struct kvm_vcpus *set, struct err *err)
 {
 	int r;
 
-	r = install_kick(err);
-	if (r == 0)
-		r = start_threads(set, err);
+	r = start_threads(set, err);
 	if (r < 0)
 		return r;
 	/* Tell the guest's watchdogs that it was us who slept; fails where it has no kvmclock yet. */

@@ -86,6 +86,9 @@ void kvm_vcpus_stop(struct kvm_vcpus *set);
 /* VM exits by reason since the start, and KVM's own counters, as text lines "name count". */
 size_t kvm_vcpus_exits(const struct kvm_vcpus *set, char *buf, size_t size);
 
+/* The handler of KVM_KICK_SIGNAL, which calls a vCPU's thread out of the guest. For the process. */
+int kvm_vcpu_install_kick(struct err *err);
+
 /* Text for an exit that ends the machine, with the vCPU's registers. `vcpu`'s own thread. */
 void kvm_vcpu_describe_crash(struct kvm_vcpu *vcpu, struct err *ret);
 

@@ -162,6 +162,9 @@ int kvm_vcpus_init(struct kvm_vcpus *set, const struct kvm_vm *vm, unsigned n, u
 	for (unsigned i = 0; i < n; i++)
 		set->vcpu[i] = (struct kvm_vcpu){ .set = set, .id = i, .fd = -EBADF, .stats_fd = -EBADF };
 
+	r = kvm_vcpu_install_kick(err);
+	if (r < 0)
+		return r;
 	max = ioctl(vm->fd, KVM_CHECK_EXTENSION, KVM_CAP_MAX_VCPUS);
 	if (max > 0 && n > (unsigned)max)
 		return err_set(err, -EINVAL, "%u CPUs: this KVM runs at most %d in a VM", n, max);

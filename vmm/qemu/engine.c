@@ -22,6 +22,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/loop.h"
+#include "vmm/jail/jail.h"
 #include "vmm/qemu/command.h"
 #include "vmm/qemu/console.h"
 #include "vmm/qemu/listener.h"
@@ -111,6 +112,11 @@ static void blame_version(const struct engine *engine, struct err *err)
 {
 	struct qemu_version version;
 
+	/* In the jail nobody can be asked any more. */
+	if (engine->args.spec->jail) {
+		err_wrap(err, err->code, "at least QEMU %d.%d is needed", QEMU_MAJOR_MIN, QEMU_MINOR_MIN);
+		return;
+	}
 	if (qemu_ask_version(engine->path, &version, NULL) == 0)
 		qemu_check_version(&version, err);
 }
@@ -327,6 +333,13 @@ static int start_process(struct engine *engine, struct err *err)
 		.fds = { .qmp = -EBADF, .early_console = -EBADF, .console = -EBADF },
 	};
 	_cleanup_(qemu_command_done) struct qemu_command command = QEMU_COMMAND_INIT;
+	const struct vm_spec *spec = engine->args.spec;
+	const char *const files[] = { spec->kernel, spec->initrd, NULL };
+	const struct jail_child jail = {
+		.program = engine->path,
+		.files = files,
+		.kvm = spec->qemu_accel && !strcmp(spec->qemu_accel, "kvm"),
+	};
 	_cleanup_free_ int *inherited = NULL;
 	size_t n = 0;
 	int r;
@@ -347,8 +360,8 @@ static int start_process(struct engine *engine, struct err *err)
 	for (size_t i = 0; i < ends.n_devices; i++)
 		if (ends.devices[i] >= 0)
 			inherited[n++] = ends.devices[i];
-	r = qemu_process_start(engine->args.loop, command.argv, inherited, n, process_exited, engine,
-			       &engine->process, err);
+	r = qemu_process_start(engine->args.loop, command.argv, inherited, n, spec->jail ? &jail : NULL,
+			       process_exited, engine, &engine->process, err);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < ends.n_devices; i++)

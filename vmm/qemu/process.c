@@ -10,9 +10,11 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/signals.h"
+#include "vmm/jail/jail.h"
 
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -58,8 +60,16 @@ static int child_descriptors(int null_fd, int output_fd, const int *fds, size_t 
 	return 0;
 }
 
-static _Noreturn void child(char *const argv[], pid_t parent, int null_fd, int output_fd, int error_fd,
-			    const int *fds, size_t n_fds)
+/* A pidfd is readable when its process has ended. */
+static bool has_died(int parent_fd)
+{
+	struct pollfd p = { .fd = parent_fd, .events = POLLIN };
+
+	return poll(&p, 1, 0) != 0;
+}
+
+static _Noreturn void child(char *const argv[], int parent_fd, int null_fd, int output_fd, int error_fd,
+			    const int *fds, size_t n_fds, const struct jail_child *jail)
 {
 	/* Its messages are looked through, so in one language; nothing else of ours is its business. */
 	static char lang[] = "LC_ALL=C", path[] = "PATH=/usr/sbin:/usr/bin:/sbin:/bin";
@@ -71,10 +81,12 @@ static _Noreturn void child(char *const argv[], pid_t parent, int null_fd, int o
 	/* Ours are blocked for a signalfd, and SIGPIPE is ignored: exec would pass both on. */
 	signals_reset();
 	r = child_descriptors(null_fd, output_fd, fds, n_fds);
+	if (r == 0 && jail)
+		r = jail_child_enter(jail);
 	if (r == 0 && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 		r = -errno;
-	/* The parent may have died before that. */
-	if (r == 0 && getppid() != parent)
+	/* It may have before that; it has no pid here to be known by. */
+	if (r == 0 && has_died(parent_fd))
 		_exit(1);
 	if (r == 0) {
 		execve(argv[0], argv, env);
@@ -190,10 +202,10 @@ static int read_exec_error(int fd)
 }
 
 static int spawn(struct qemu_process *process, char *const argv[], const int *fds, size_t n_fds,
-		 struct err *err)
+		 const struct jail_child *jail, struct err *err)
 {
 	_cleanup_close_ int null_fd = -EBADF, output_wr = -EBADF, error_rd = -EBADF, error_wr = -EBADF;
-	pid_t parent = getpid();
+	_cleanup_close_ int parent_fd = -EBADF;
 	int pipe_fds[2], r;
 
 	null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -208,11 +220,16 @@ static int spawn(struct qemu_process *process, char *const argv[], const int *fd
 	error_rd = pipe_fds[0];
 	error_wr = pipe_fds[1];
 
-	process->pid = fork();
+	parent_fd = (int)syscall(SYS_pidfd_open, getpid(), 0);
+	if (parent_fd < 0)
+		return err_set_errno(err, -errno, "can't watch a process");
+	/* fork(), and a namespace: the C library has no word for it. There is one thread. */
+	process->pid = (pid_t)syscall(SYS_clone, SIGCHLD | (jail ? jail_child_clone_flags : 0), NULL, NULL,
+				      NULL, 0);
 	if (process->pid < 0)
 		return err_set_errno(err, -errno, "can't start a process");
 	if (process->pid == 0)
-		child(argv, parent, null_fd, output_wr, error_wr, fds, n_fds);
+		child(argv, parent_fd, null_fd, output_wr, error_wr, fds, n_fds, jail);
 	process->pidfd = (int)syscall(SYS_pidfd_open, process->pid, 0);
 	if (process->pidfd < 0) {
 		r = -errno;
@@ -227,7 +244,7 @@ static int spawn(struct qemu_process *process, char *const argv[], const int *fd
 }
 
 int qemu_process_start(struct loop *loop, char *const argv[], const int *fds, size_t n_fds,
-		       qemu_exited_fn exited, void *ctx, struct qemu_process **ret, struct err *err)
+		       const struct jail_child *jail, qemu_exited_fn exited, void *ctx, struct qemu_process **ret, struct err *err)
 {
 	struct qemu_process *process = calloc(1, sizeof(*process));
 	int r;
@@ -238,7 +255,7 @@ int qemu_process_start(struct loop *loop, char *const argv[], const int *fds, si
 	process->pidfd = process->output_fd = -EBADF;
 	process->exited = exited;
 	process->ctx = ctx;
-	r = spawn(process, argv, fds, n_fds, err);
+	r = spawn(process, argv, fds, n_fds, jail, err);
 	if (r >= 0) {
 		r = fd_set_nonblock(process->output_fd, true);
 		if (r >= 0)

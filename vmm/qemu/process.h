@@ -13,6 +13,7 @@
 #include <sys/types.h>
 
 struct err;
+struct jail_child;
 struct loop;
 struct qemu_process;
 
@@ -21,11 +22,12 @@ typedef void (*qemu_exited_fn)(void *ctx);
 
 /*
  * Start argv[0] (a path) with `fds` left open under their numbers, standard input from
- * /dev/null, and everything else of ours closed. Must be called from a thread that lives as
+ * /dev/null, and everything else of ours closed. `jail`: confined by that, in pid, mount, IPC and UTS
+ * namespaces; NULL: not. Must be called from a thread that lives as
  * long as the machine does.
  */
 int qemu_process_start(struct loop *loop, char *const argv[], const int *fds, size_t n_fds,
-		       qemu_exited_fn exited, void *ctx, struct qemu_process **ret, struct err *err);
+		       const struct jail_child *jail, qemu_exited_fn exited, void *ctx, struct qemu_process **ret, struct err *err);
 pid_t qemu_process_pid(const struct qemu_process *process);
 /* Stop and go on, all threads; returns when done. -ESRCH: it has ended. */
 int qemu_process_pause(struct qemu_process *process);

@@ -10,9 +10,11 @@
  * would change it for them, and they may clear it under us. So:
  *
  *   sockets            MSG_DONTWAIT with each call
+ *   non-blocking ones  as they are: whoever gave one so has made it for us
  *   pipes, terminals   opened again through /proc/self/fd, which gives a
  *                      description of our own with O_NONBLOCK. A pty's master can't
- *                      be (that opens a new pty), and permission may lack
+ *                      be (that opens a new pty), permission may lack, and in a jail
+ *                      nothing is opened
  *   files, directories as they are: they are always ready
  *   all else           poll() before each call, and writes of at most PIPE_BUF
  *                      bytes, which a pipe that polls writable takes at once
@@ -20,6 +22,7 @@
 #include "vmm/virtio/vsock_internal.h"
 
 #include "base/cleanup.h"
+#include "vmm/jail/jail.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -63,7 +66,11 @@ void vsock_fd_init(struct vsock_fd *vfd, int take_fd)
 		return;
 	}
 	flags = fcntl(take_fd, F_GETFL);
-	if (flags < 0 || !may_open_again(take_fd, &st))
+	if (flags >= 0 && (flags & O_NONBLOCK)) {
+		vfd->kind = VSOCK_FD_DIRECT;
+		return;
+	}
+	if (flags < 0 || jail_entered() || !may_open_again(take_fd, &st))
 		return;
 	/* The same access: a pipe that was opened for both keeps its reader or writer. */
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", take_fd);

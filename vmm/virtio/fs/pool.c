@@ -3,6 +3,7 @@
 #include "vmm/virtio/fs/pool.h"
 
 #include "base/cleanup.h"
+#include "vmm/jail/jail.h"
 #include "vmm/virtio/fs/server.h"
 #include "vmm/virtio/virtqueue.h"
 
@@ -20,7 +21,7 @@
 enum {
 	IDLE_MS = 5000,
 	WORKERS_MAX = 64,
-	STACK_SIZE = 256 << 10,
+	STACK_SIZE = JAIL_WORKER_STACK,
 	/* epoll data: a queue's number, or one of these */
 	EVENT_HELP = 1000,
 	EVENT_STOP,
@@ -83,11 +84,11 @@ static int start_worker(struct fs_pool *pool)
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, STACK_SIZE);
-	r = pthread_create(&slot->thread, &attr, run_worker, slot);
+	r = jail_thread_create_worker(&slot->thread, &attr, run_worker, slot);
 	pthread_attr_destroy(&attr);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	if (r != 0)
-		return -r;
+	if (r < 0)
+		return r;
 	slot->state = SLOT_RUNNING;
 	pool->n_workers++;
 	/* It will look at all queues: as good as one that waits. */

@@ -4,6 +4,7 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "vmm/jail/jail.h"
 #include "vmm/virtio/fs/internal.h"
 
 #include <assert.h>
@@ -87,9 +88,9 @@ static int server_init(struct fs_server *server, const struct vfs_config *config
 	server->shares = calloc(config->n_shares ? config->n_shares : 1, sizeof(*server->shares));
 	if (!server->shares)
 		return err_set_errno(err, -ENOMEM, "shares");
-	server->proc_fd = open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	server->proc_fd = jail_open_proc_fd();
 	if (server->proc_fd < 0)
-		return err_set_errno(err, -errno, "/proc/self/fd");
+		return err_set_errno(err, server->proc_fd, "/proc/self/fd");
 	r = fs_inodes_init(&server->inodes, server->proc_fd, idle_fds(), config->no_handles);
 	if (r == 0)
 		r = fs_inodes_add_root(&server->inodes);

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* root: mount namespaces in which there is only what was put there; see jail.h. */
+#include "vmm/jail/internal.h"
+
+#include "base/cleanup.h"
+#include "base/err.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+int jail_root_new(struct err *err)
+{
+	if (unshare(CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS) < 0)
+		return err_set(err, -errno,
+			       "vrun-vmm can't be confined: new namespaces: %s; it takes root with "
+			       "CAP_SYS_ADMIN (--jail=off does without, and without the second wall)",
+			       strerrorname_np(errno));
+	/* A slave: what the host mounts in a share later is there, and nothing of ours gets to the host. */
+	if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)
+		return err_set_errno(err, -errno, "vrun-vmm can't be confined: the mounts' propagation");
+	return 0;
+}
+
+int jail_root_copy(int fd, uint64_t attributes)
+{
+	struct mount_attr attr = { .attr_set = attributes, .propagation = MS_SLAVE };
+	_cleanup_close_ int tree = open_tree(
+		fd, "", AT_EMPTY_PATH | AT_RECURSIVE | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+
+	if (tree < 0 || mount_setattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof(attr)) < 0)
+		return -errno;
+	return TAKE_FD(tree);
+}
+
+int jail_root_tmpfs(void)
+{
+	_cleanup_close_ int fs = fsopen("tmpfs", FSOPEN_CLOEXEC), fd = -EBADF;
+
+	if (fs < 0 || fsconfig(fs, FSCONFIG_SET_STRING, "mode", "0555", 0) < 0 ||
+	    fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+		return -errno;
+	fd = fsmount(fs, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+	if (fd < 0 || move_mount(fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0)
+		return -errno;
+	return TAKE_FD(fd);
+}
+
+/* A place for the mount `fd`, and the mount there. */
+static int attach(int root, const char *name, int fd)
+{
+	_cleanup_close_ int file = -EBADF;
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (S_ISDIR(st.st_mode)) {
+		if (mkdirat(root, name, 0555) < 0)
+			return -errno;
+	} else {
+		file = openat(root, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0444);
+		if (file < 0)
+			return -errno;
+	}
+	return move_mount(fd, "", root, name, MOVE_MOUNT_F_EMPTY_PATH) < 0 ? -errno : 0;
+}
+
+int jail_root_pivot(int fd)
+{
+	/* pivot_root(2), NOTES: with "." twice the old root comes to lie on the new one, and goes from there. */
+	if (fchdir(fd) < 0 || syscall(SYS_pivot_root, ".", ".") < 0 || umount2(".", MNT_DETACH) < 0 ||
+	    chdir("/") < 0)
+		return -errno;
+	return 0;
+}
+
+int jail_root_seal(int fd)
+{
+	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY };
+
+	return mount_setattr(fd, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0 ? -errno : 0;
+}
+
+int jail_root_enter(const int *fds, size_t n, struct err *err)
+{
+	_cleanup_close_ int root = jail_root_tmpfs();
+	int r = root < 0 ? root : 0;
+
+	if (r < 0)
+		return err_set_errno(err, r, "vrun-vmm can't be confined: an empty root");
+	for (size_t i = 0; i < n && r == 0; i++) {
+		char name[24];
+
+		snprintf(name, sizeof(name), "%zu", i);
+		r = attach(root, name, fds[i]);
+	}
+	if (r < 0)
+		return err_set_errno(err, r, "vrun-vmm can't be confined: a share in its root");
+	r = jail_root_seal(root);
+	if (r == 0)
+		r = jail_root_pivot(root);
+	return r < 0 ? err_set_errno(err, r, "vrun-vmm can't be confined: changing its root") : 0;
+}
