@@ -153,6 +153,8 @@ clean:
 distclean:
 	rm -rf build
 
+include tests/jail/build.mk
+
 include hack/targets.mk
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

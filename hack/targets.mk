@@ -47,7 +47,7 @@ CORES := $(shell nproc)
 .PHONY: test check
 test:
 	@hack/deps build guest run kernel test fuzz clients
-	@$(MAKE) --no-print-directory -j$(CORES) MODE=release binaries build/release/tests/net-peer
+	@$(MAKE) --no-print-directory -j$(CORES) MODE=release binaries probe build/release/tests/net-peer
 	@$(MAKE) --no-print-directory -j$(CORES) MODE=asan unit-binaries
 	@$(MAKE) --no-print-directory -j$(CORES) MODE=fuzz fuzz-binaries
 	@$(MAKE) --no-print-directory guest kernel
@@ -61,6 +61,7 @@ faults:
 	@$(MAKE) --no-print-directory MODE=release binaries
 	@$(MAKE) --no-print-directory guest
 	@tests/faults/run -n all
+
 
 # --- Keeping the code in shape ---
 C_FILES := $(shell git ls-files '*.[ch]' 2>/dev/null)

@@ -1,0 +1,133 @@
+#!/usr/bin/env bats
+# The second wall: where vrun-vmm and the emulator are, and what they can't do from there.
+
+load common
+
+# probe_run WHAT OPTIONS...: the container under build/probe's vrun-vmm, which tries to get out (tests/jail/probe.c).
+probe_run() {
+	local what=$1
+	shift
+	mkbundle -- true
+	VRUN_JAIL_PROBE=$what timeout -k 5 170 "$repo/build/probe/vrun" --root "$state" "$@" \
+		run --engine "$VRUN_TEST_ENGINE" "$bundle" probe
+}
+
+# result_of WHO WHAT: what came of an attempt.
+result_of() {
+	sed -n "s|^probe: $1 $2: ||p" "$work/probe"
+}
+
+@test "from inside vrun-vmm, in each role, the host is out of reach" {
+	local role what n default
+	probe_run attempts --debug 2>"$work/all"
+	grep '^probe:' "$work/all" >"$work/probe"
+	# without the jail they would have had it
+	for what in "open /etc/passwd" "signal process 1" "an internet socket" open_tree "executable memory"; do
+		[ "$(result_of before "$what")" = ESCAPED ] || { echo "before: $what: $(result_of before "$what")"; return 1; }
+	done
+	n=$(grep -c '^probe: files ' "$work/probe")
+	[ "$n" -gt 40 ]
+	for role in loop vCPU files; do
+		[ "$(grep -c "^probe: $role " "$work/probe")" = "$n" ]
+		! grep "^probe: $role .*ESCAPED" "$work/probe" || return 1
+		[ "$(result_of "$role" "open /etc/passwd")" = ENOENT ]
+		for what in "signal process 1" "signal the parent" "a pidfd of process 1" "read the parent's memory" \
+			"ptrace the parent" "an internet socket" "a unix socket" "a netlink socket" mount umount open_tree \
+			bpf kexec_load init_module setns "a new user namespace" "a new process" execve \
+			"open a file by its handle" "executable memory" "another handler of SIGSYS"; do
+			[ "$(result_of $role "$what")" = trapped ] || { echo "$role: $what: $(result_of $role "$what")"; return 1; }
+		done
+	done
+	# files' workers may open files, but there are none
+	[ "$(result_of files "make a file in the root")" = EROFS ]
+	default=$(jq '[.syscalls[] | select(.action == "SCMP_ACT_ALLOW") | .names[]] | unique | length' /usr/share/containers/seccomp.json)
+	sed -n 's/^probe: \([a-zA-Z]*\): \([0-9]*\) system calls$/\1 \2/p' "$work/probe" >"$work/sizes"
+	echo "# system calls to the host's kernel: $(tr '\n' ',' <"$work/sizes") podman's and crun's default container: $default" >&3
+	[ "$(wc -l <"$work/sizes")" = 3 ]
+	while read -r role n; do
+		[ "$n" -lt $((default / 4)) ]
+	done <"$work/sizes"
+}
+
+@test "a system call outside of the list ends the VM, and is told by name" {
+	run probe_run violate
+	[ "$status" = 159 ]
+	[[ "$output" == *"vrun: vrun-vmm was ended by its jail: system call ptrace is not in the list of its loop threads"* ]]
+	run vrun state probe
+	[ "$status" = 1 ]
+}
+
+@test "vrun-vmm and the emulator: namespaces, root, capabilities, limits" {
+	local pid t ns p
+	mkbundle -- sleep 1000
+	mkdir "$work/ro"
+	echo text >"$work/ro/file"
+	add_mount '{ "destination": "/ro", "type": "bind", "source": "'"$work/ro"'", "options": ["bind", "ro"] }'
+	timeout 120 "$VRUN_TEST_BIN/vrun" --root "$state" run --engine "$VRUN_TEST_ENGINE" --detach --pid-file "$work/pid" \
+		-b "$bundle" c1 </dev/null >/dev/null 2>&1
+	pid=$(cat "$work/pid")
+	for ns in mnt ipc uts net; do
+		[ "$(readlink /proc/$pid/ns/$ns)" != "$(readlink /proc/self/ns/$ns)" ]
+	done
+	# all that is mounted: an empty root, and the shares
+	awk '{ print $5, $6 }' /proc/$pid/mountinfo | sort >"$work/mounts"
+	cat "$work/mounts"
+	[ "$(wc -l <"$work/mounts")" = 3 ]
+	grep -qx '/ ro,nosuid,nodev,noexec,relatime' "$work/mounts"
+	grep -q '^/0 rw,nosuid,nodev,noexec' "$work/mounts"
+	grep -q '^/1 ro,nosuid,nodev,noexec' "$work/mounts"
+	[ "$(ls -A /proc/$pid/root | tr '\n' ' ')" = "0 1 " ]
+	for t in /proc/$pid/task/*; do
+		# a worker may end meanwhile; the kernel's own workers for KVM and vhost run no code of ours
+		{ cat "$t/comm" "$t/status" >"$work/thread"; } 2>/dev/null || continue
+		p=$(head -n 1 "$work/thread")
+		case $p in kvm-* | vhost-*) continue ;; esac
+		echo "$p: $(grep -E '^(Cap|NoNew|Seccomp:)' "$work/thread" | tr '\n\t' '  ')"
+		grep -qx 'Seccomp:	2' "$work/thread"
+		grep -qx 'NoNewPrivs:	1' "$work/thread"
+		grep -qx 'CapBnd:	0000000000000000' "$work/thread"
+		case $p in
+		# chown, dac_override, fowner, fsetid, setgid, setuid, mknod, setfcap; not dac_read_search, not sys_admin
+		files) grep -qx 'CapEff:	00000000880000db' "$work/thread" ;;
+		*) grep -qx 'CapEff:	0000000000000000' "$work/thread" ;;
+		esac
+	done
+	grep -Eq '^Max core file size +0 +0 ' /proc/$pid/limits
+	[ "$(stat -c %u /proc/$pid/root)" = 0 ]
+	if [ "$VRUN_TEST_ENGINE" = qemu ]; then
+		p=$(pgrep -P "$pid" qemu-system)
+		for ns in mnt ipc uts pid; do
+			[ "$(readlink /proc/$p/ns/$ns)" != "$(readlink /proc/self/ns/$ns)" ]
+		done
+		[ "$(readlink /proc/$p/ns/mnt)" != "$(readlink /proc/$pid/ns/mnt)" ]
+		grep -qx 'CapEff:	0000000000000000' /proc/$p/status
+		grep -qx 'CapBnd:	0000000000000000' /proc/$p/status
+		grep -qx 'NoNewPrivs:	1' /proc/$p/status
+		grep -qx 'Seccomp:	2' /proc/$p/status
+		# nothing of it can be written, and of /etc there is the dynamic linker's
+		[ -z "$(awk '$6 !~ /^ro,/' /proc/$p/mountinfo)" ]
+		[ -z "$(ls -A /proc/$p/root/etc | grep -vx 'ld.so.cache\|alternatives')" ]
+		for t in proc sys var run root; do [ ! -e "/proc/$p/root/$t" ]; done
+	fi
+	# and all that commands do still works
+	[ "$(vrun exec c1 cat /ro/file)" = text ]
+	vrun pause c1
+	vrun resume c1
+	vrun exec c1 true
+	vrun delete --force c1
+}
+
+@test "--jail=off: works, with a warning; a container can't ask for it" {
+	mkbundle -- echo out
+	run vrun_run --jail off
+	[ "$status" = 0 ]
+	[[ "$output" == *"warning: jail=off: vrun-vmm keeps all of vrun's rights"* ]]
+	[[ "$output" == *out* ]]
+	edit_config 's|^  "hostname"|  "annotations": { "org.vrun.jail": "off" },\n&|'
+	run vrun_run
+	[ "$status" = 1 ]
+	[[ "$output" == *'annotations["org.vrun.jail"]: there is no such setting'* ]]
+	run vrun_run --jail maybe
+	[ "$status" = 1 ]
+	[[ "$output" == *'jail: "maybe" is not one of off or on'* ]]
+}
