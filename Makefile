@@ -153,7 +153,7 @@ clean:
 distclean:
 	rm -rf build
 
-include tests/jail/build.mk
+include tests/jail/build.mk tests/hostile/build.mk
 
 include hack/targets.mk
 

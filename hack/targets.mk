@@ -47,8 +47,8 @@ CORES := $(shell nproc)
 .PHONY: test check
 test:
 	@hack/deps build guest run kernel test fuzz clients
-	@$(MAKE) --no-print-directory -j$(CORES) MODE=release binaries probe build/release/tests/net-peer
-	@$(MAKE) --no-print-directory -j$(CORES) MODE=asan unit-binaries
+	@$(MAKE) --no-print-directory -j$(CORES) MODE=release binaries probe hostile build/release/tests/net-peer
+	@$(MAKE) --no-print-directory -j$(CORES) MODE=asan binaries unit-binaries
 	@$(MAKE) --no-print-directory -j$(CORES) MODE=fuzz fuzz-binaries
 	@$(MAKE) --no-print-directory guest kernel
 	@tests/run
@@ -62,6 +62,14 @@ faults:
 	@$(MAKE) --no-print-directory guest
 	@tests/faults/run -n all
 
+# So many hostile guests, mostly under a sanitized VMM; a minute has three or four.
+ATTACKS ?= 60
+.PHONY: hostile-soak
+hostile-soak:
+	@$(MAKE) --no-print-directory -j$(CORES) MODE=release binaries hostile
+	@$(MAKE) --no-print-directory -j$(CORES) MODE=asan binaries
+	@$(MAKE) --no-print-directory guest
+	VRUN_HOSTILE_ATTACKS=$(ATTACKS) bats --tap tests/vm/hostile.bats
 
 # --- Keeping the code in shape ---
 C_FILES := $(shell git ls-files '*.[ch]' 2>/dev/null)
