@@ -230,12 +230,26 @@ static int add_qmp(struct engine *engine, int *ret_theirs)
 	return qmp_new(engine->args.loop, pair[0], &qmp_callbacks, engine, &engine->qmp);
 }
 
+/*
+ * The machine outlives a device that its guest has broken: the agent, or its absence, decides what comes of
+ * it. But not one that could not be served, for want of descriptors or memory of ours: the guest would wait
+ * for it for ever.
+ */
+static void connection_closed(void *ctx, const char *why)
+{
+	const struct hosted *hosted = ctx;
+
+	if (why && !hosted->dev->failed)
+		crash(hosted->engine, hosted->dev->tag, why);
+}
+
 static int serve(struct hosted *hosted, int take_sock, struct err *err)
 {
-	/* The machine outlives a device's connection: the agent, or its absence, decides what comes of it. */
 	const struct vhost_user_config config = {
 		.sealed_memory = true,
 		.network = hosted->dev->ops->type == VIRTIO_ID_NET,
+		.closed = connection_closed,
+		.ctx = hosted,
 	};
 
 	return vhost_user_new(hosted->engine->args.loop, hosted->dev, take_sock, &config, &hosted->backend,
