@@ -22,6 +22,7 @@ enum {
 	IDLE_MS = 5000,
 	WORKERS_MAX = 64,
 	STACK_SIZE = JAIL_WORKER_STACK,
+	START_TRIES = 3,
 	/* epoll data: a queue's number, or one of these */
 	EVENT_HELP = 1000,
 	EVENT_STOP,
@@ -237,14 +238,28 @@ static void serve(struct fs_pool *pool, struct fs_worker *worker, struct vq_chai
 	}
 }
 
+/* Without a worker the guest waits for its files for ever: what is short is asked for more than once. */
+static struct fs_worker *new_worker(struct fs_pool *pool, struct vq_chain **ret_chain)
+{
+	struct fs_worker *worker = NULL;
+
+	for (unsigned i = 0; i < START_TRIES && !(worker && *ret_chain); i++) {
+		if (!*ret_chain)
+			*ret_chain = malloc(sizeof(**ret_chain));
+		if (!worker && fs_worker_new(pool->server, &worker) < 0)
+			worker = NULL;
+	}
+	return worker;
+}
+
 static void *run_worker(void *arg)
 {
 	struct worker_slot *slot = arg;
 	struct fs_pool *pool = slot->pool;
-	struct vq_chain *chain = malloc(sizeof(*chain));
-	struct fs_worker *worker = NULL;
+	struct vq_chain *chain = NULL;
+	struct fs_worker *worker = new_worker(pool, &chain);
 
-	if (chain && fs_worker_new(pool->server, &worker) == 0)
+	if (chain && worker)
 		serve(pool, worker, chain);
 	else
 		fail(pool, "no worker can be started");
