@@ -136,12 +136,11 @@ static int make_temp(struct store *store, char name[static TEMP_NAME_MAX], int *
 			return -errno;
 	}
 	fd = openat(store->fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
 	/* Whatever the caller's umask says. */
-	if (fchmod(fd, 0711) < 0) {
+	if (fd < 0 || fchmod(fd, 0711) < 0) {
 		r = -errno;
 		close_fd(fd);
+		(void)unlinkat(store->fd, name, AT_REMOVEDIR);
 		return r;
 	}
 	*ret_fd = fd;
