@@ -122,7 +122,7 @@ int passt_ports_parse(const char *publish, struct passt_ports ret[static PASST_P
 void passt_ports_spec(const struct passt_ports *ports, char ret[static PASST_SPEC_MAX])
 {
 	snprintf(ret, PASST_SPEC_MAX, "%s%s%u-%u:%u-%u", ports->address, ports->address[0] ? "/" : "",
-		 ports->first, ports->last, ports->to, ports->to + ports->last - ports->first);
+		 ports->first, ports->last, ports->to, (unsigned)(ports->to + ports->last - ports->first));
 }
 
 /* --- whether they are free --- */
