@@ -198,7 +198,7 @@ static void write_linux(struct json_out *out, const struct json *node, const str
 int bundle_make(const struct compare *c, const char *name, const struct bundle_change *change, char *ret_dir,
 		struct err *err)
 {
-	static const char *const ours[] = { "process", "root", "mounts", "linux", "hooks", NULL };
+	static const char *const ours[] = { "ociVersion", "process", "root", "mounts", "linux", "hooks", NULL };
 	const struct json *config = json_root(c->config);
 	_cleanup_free_ char *text = NULL;
 	char dir[PATH_MAX], path[PATH_MAX + 16];
@@ -212,6 +212,9 @@ int bundle_make(const struct compare *c, const char *name, const struct bundle_c
 	if (json_out_new(true, &out) < 0)
 		return err_set(err, -ENOMEM, "out of memory");
 	json_out_object(out);
+	/* Debian 12's crun refuses any newer one; none of them gates a field by it. */
+	json_out_key(out, "ociVersion");
+	json_out_string(out, "1.0.2");
 	copy_members(out, config, ours);
 	write_process(out, json_get(config, "process"), change);
 	r = write_root(out, c, json_get(config, "root"), err);

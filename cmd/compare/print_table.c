@@ -51,14 +51,19 @@ static void print_cells(const char *const *texts, const char *const *colours, co
 	for (size_t i = 0; i < n; i++)
 		rest[i] = texts[i];
 	do {
+		size_t gap = 0;
+
 		more = false;
 		for (size_t i = 0; i < n; i++) {
 			size_t shown, bytes = cut(rest[i], widths[i] - 2, &shown);
-			fprintf(out, "%s%.*s%s", colours[i], (int)bytes, rest[i],
-				colours[i][0] ? "\033[0m" : "");
-			/* Nothing behind the last word of a line. */
-			if (i + 1 < n && (rest[i + 1][0] || i + 2 < n))
-				fprintf(out, "%*s", (int)(widths[i] - shown), "");
+
+			/* The blanks come before a word, never behind the last one of a line. */
+			if (bytes) {
+				fprintf(out, "%*s%s%.*s%s", (int)gap, "", colours[i], (int)bytes, rest[i],
+					colours[i][0] ? "\033[0m" : "");
+				gap = 0;
+			}
+			gap += widths[i] - shown;
 			rest[i] += bytes;
 			while (*rest[i] == ' ')
 				rest[i]++;

@@ -48,13 +48,16 @@ void number_text(double number, char *buf, size_t size)
 	char plain[64];
 	size_t len, digits, n = 0;
 	double magnitude = number < 0 ? -number : number;
+	int decimals;
 
 	/* Three digits that mean something, as one measurement does not hold more. */
-	snprintf(plain, sizeof(plain), "%.*f",
-		 magnitude >= 100 || magnitude == (double)(long)magnitude ? 0
-		 : magnitude >= 10					  ? 1
-									  : 2,
-		 number);
+	if (magnitude >= 100 || magnitude == (double)(long)magnitude)
+		decimals = 0;
+	else if (magnitude >= 10)
+		decimals = 1;
+	else
+		decimals = magnitude >= 0.1 ? 2 : 4;
+	snprintf(plain, sizeof(plain), "%.*f", decimals, number);
 	len = strcspn(plain, ".");
 	digits = len - (plain[0] == '-');
 	for (size_t i = 0; plain[i] && n + 2 < size; i++) {

@@ -129,13 +129,8 @@ static void numbers_are_written_as_people_do(void **state)
 		double number;
 		const char *text;
 	} cases[] = {
-		{ 0, "0" },
-		{ 7, "7" },
-		{ 0.8666, "0.87" },
-		{ 12.345, "12.3" },
-		{ 999.6, "1,000" },
-		{ 1234567, "1,234,567" },
-		{ 123456.7, "123,457" },
+		{ 0, "0" },	     { 7, "7" },	 { 0.8666, "0.87" },	   { 0.00234, "0.0023" },
+		{ 12.345, "12.3" },  { 999.6, "1,000" }, { 1234567, "1,234,567" }, { 123456.7, "123,457" },
 		{ -1204, "-1,204" },
 	};
 	char buf[64];
@@ -208,8 +203,10 @@ static void a_table_breaks_long_cells_at_words(void **state)
 	assert_non_null(strstr(text, "a \"text\" that is longer than"));
 	assert_null(strstr(text, "Kernel"));
 	/* No line is wider than the table, no word torn. */
-	for (char *rest, *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
+	for (char *rest, *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
 		assert_true(strlen(line) <= 114);
+		assert_true(!line[0] || line[strlen(line) - 1] != ' ');
+	}
 	test_free(r);
 }
 
