@@ -5,6 +5,9 @@
 net=bench$$
 seconds=${BENCH_NET_SECONDS:-5}
 
+# as what rows leaves at its end: one that is cut off leaves no namespace
+trap 'unplug; clean_up' EXIT
+
 host_side() { ip netns exec "$net-h" "$@"; }
 container_side() { ip netns exec "$net-c" "$@"; }
 
