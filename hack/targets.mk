@@ -47,7 +47,7 @@ CORES := $(shell nproc)
 .PHONY: test check
 test:
 	@hack/deps build guest run kernel test fuzz clients
-	@$(MAKE) --no-print-directory -j$(CORES) MODE=release binaries probe hostile build/release/tests/net-peer
+	@$(MAKE) --no-print-directory -j$(CORES) MODE=release binaries doc probe hostile build/release/tests/net-peer
 	@$(MAKE) --no-print-directory -j$(CORES) MODE=asan binaries unit-binaries
 	@$(MAKE) --no-print-directory -j$(CORES) MODE=fuzz fuzz-binaries
 	@$(MAKE) --no-print-directory guest kernel
