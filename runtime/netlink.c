@@ -99,6 +99,8 @@ struct nlmsghdr *netlink_begin(struct netlink *nl, uint16_t type, uint16_t flags
 	return nlh;
 }
 
+enum { ERRNO_MAX = 4095 }; /* the kernel's MAX_ERRNO */
+
 /* netlink(7), NLMSG_ERROR, and "Extended ACK": the request's header comes back, whole unless capped. */
 static int read_verdict(struct netlink *nl, const struct nlmsghdr *nlh)
 {
@@ -106,7 +108,7 @@ static int read_verdict(struct netlink *nl, const struct nlmsghdr *nlh)
 	const struct nlattr *tb[NLMSGERR_ATTR_MAX + 1] = { NULL };
 	size_t offset = sizeof(*e);
 
-	if (mnl_nlmsg_get_payload_len(nlh) < sizeof(*e))
+	if (mnl_nlmsg_get_payload_len(nlh) < sizeof(*e) || e->error > 0 || e->error < -ERRNO_MAX)
 		return -EBADMSG;
 	if (!(nlh->nlmsg_flags & NLM_F_ACK_TLVS) || e->error == 0)
 		return e->error;
