@@ -13,6 +13,7 @@ xattrs() {
 	(cd "$1" && getfattr -R -h -d -m '^user\.' . 2>/dev/null | sort)
 }
 
+# bats test_tags=slow
 @test "a tree unpacked in the container is identical on the host" {
 	local src=$work/src
 	mkdir -p "$src"
