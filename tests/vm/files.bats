@@ -135,13 +135,13 @@ xattrs() {
 @test "the host's changes are seen while the container runs" {
 	mkbundle -- sh -c 'echo ready; i=0; while [ ! -e /signal ] && [ $i -lt 300 ]; do sleep 0.1; i=$((i + 1)); done; cat /signal'
 	vrun_run >"$work/out" &
-	local i
+	local pid=$! i
 	for i in $(seq 300); do
 		grep -q ready "$work/out" && break
 		sleep 0.2
 	done
 	echo hello >"$bundle/rootfs/signal"
-	wait
+	wait $pid
 	[ "$(tail -n 1 "$work/out")" = hello ]
 }
 
