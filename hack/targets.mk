@@ -69,7 +69,7 @@ hostile-soak:
 	@$(MAKE) --no-print-directory -j$(CORES) MODE=release binaries hostile
 	@$(MAKE) --no-print-directory -j$(CORES) MODE=asan binaries
 	@$(MAKE) --no-print-directory guest
-	VRUN_HOSTILE_ATTACKS=$(ATTACKS) bats --tap tests/vm/hostile.bats
+	VRUN_HOSTILE_SEED=$$(($$(date +%s) % 100000)) VRUN_HOSTILE_ATTACKS=$(ATTACKS) bats --tap tests/vm/hostile.bats
 
 # --- Keeping the code in shape ---
 C_FILES := $(shell git ls-files '*.[ch]' 2>/dev/null)
