@@ -185,7 +185,7 @@ once() {
 	echo single >"$BATS_TEST_TMPDIR/single"
 	once -v "$BATS_TEST_TMPDIR/dir:/rw" -v "$BATS_TEST_TMPDIR/dir:/ro:ro" \
 		-v "$BATS_TEST_TMPDIR/single:/etc/single" -v named:/named busybox sh -c '
-		cat /rw/file; echo theirs >/rw/new; cat /ro/new; touch /ro/refused
+		cat /rw/file; echo theirs >/rw/new; cat /ro/new; touch /ro/refused 2>&1
 		cat /etc/single; echo more >>/etc/single; echo kept >/named/data'
 	expect 0 $'ours\ntheirs\ntouch: /ro/refused: Read-only file system\nsingle'
 	[ "$(cat "$BATS_TEST_TMPDIR/dir/new")" = theirs ]
