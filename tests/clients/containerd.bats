@@ -75,7 +75,7 @@ descriptor() {
 	echo ours >"$BATS_TEST_TMPDIR/dir/file"
 	run ctr run --rm --runc-binary "$vrun" --runc-root "$BATS_FILE_TMPDIR/state" --snapshotter native --env A=B \
 		--mount "type=bind,src=$BATS_TEST_TMPDIR/dir,dst=/dir,options=rbind:ro" --memory-limit 134217728 --cgroup "/$cgroup/once" \
-		"$image" once sh -c 'cat /dir/file; echo $A; touch /dir/refused; awk "/MemTotal/ { print \$2 < 300000 }" /proc/meminfo; uname -r; exit 5'
+		"$image" once sh -c 'cat /dir/file; echo $A; touch /dir/refused 2>&1; awk "/MemTotal/ { print \$2 < 300000 }" /proc/meminfo; uname -r; exit 5'
 	expect 5 $'ours\nB\ntouch: /dir/refused: Read-only file system\n1\n'
 	[[ $output != *"$(uname -r)"* ]]
 }
