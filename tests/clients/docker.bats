@@ -100,7 +100,7 @@ once() {
 	echo ours >"$BATS_TEST_TMPDIR/dir/file"
 	once -u bob --read-only --tmpfs /scratch:mode=1777 -v "$BATS_TEST_TMPDIR/dir:/dir:ro" -v named:/named --memory 128m --pids-limit 30 \
 		--cap-drop all --init busybox sh -c '
-		id -u; cat /dir/file; touch /refused /dir/refused /scratch/taken; ls /scratch
+		id -u; cat /dir/file; touch /refused /dir/refused /scratch/taken 2>&1; ls /scratch
 		grep CapBnd /proc/self/status; cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/pids.max; tr "\0" " " </proc/1/cmdline'
 	expect 0 $'1000\nours\n'
 	expect 0 "/refused: Read-only file system"

@@ -164,7 +164,7 @@ once() {
 		grep -E "CapEff|CapBnd|NoNewPrivs" /proc/self/status
 		id -u; echo $FROM_FILE $GIVEN; hostname; ulimit -n
 		grep friend /etc/hosts; tr "\0" " " </proc/1/cmdline; echo
-		touch /refused /scratch/taken; ls /scratch; df -k /scratch | tail -1'
+		touch /refused /scratch/taken 2>&1; ls /scratch; df -k /scratch | tail -1'
 	expect 0 $'134217728\n100000 100000\n20\n'
 	expect 0 $'CapBnd:\t0000000000000000'
 	expect 0 $'CapEff:\t0000000000000000'
