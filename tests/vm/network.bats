@@ -8,6 +8,10 @@ load common
 eval "$(declare -f setup | sed '1s/setup/setup_common/')"
 eval "$(declare -f teardown | sed '1s/teardown/teardown_common/')"
 
+nobody_in() { # NAMESPACE
+	[ -z "$(ip netns pids "$1")" ]
+}
+
 no_passt() {
 	[ -z "$(passt_pids)" ]
 }
@@ -41,6 +45,7 @@ teardown() {
 			echo "left: the above in network namespace $ns"
 			bad=1
 		fi
+		wait_for nobody_in "$ns" || { echo "left: processes $(ip netns pids "$ns" | tr '\n' ' ')in $ns"; bad=1; }
 		ip netns del "$ns"
 	done
 	return $bad
@@ -123,7 +128,8 @@ wait_for() {
 	return 1
 }
 
-# background COMMAND...: goes on beside the test, and ends with it.
+# background COMMAND...: goes on beside the test, and ends with it. A program, or a function whose own programs end
+# with the container: of a function only the shell around it is known.
 background() {
 	"$@" 3>&- &
 	jobs_started+=($!)
@@ -213,7 +219,7 @@ untouched() { # NS
 	local mtu n=2
 	for mtu in 1500 9000; do
 		plug "m$mtu" $n "$mtu"
-		background on_host "$peer" echo 5000
+		background ip netns exec "$net-host" "$peer" echo 5000
 		bundle "m$mtu" "m$mtu" "cat /sys/class/net/eth0/mtu
 			for to in 10.77.0.1 fd77::1; do
 				for size in 1 1472 1473 $((mtu - 28)) 65507; do
@@ -235,7 +241,7 @@ untouched() { # NS
 	for mtu in 1500 9000; do
 		plug "a$mtu" $n "$mtu"
 		plug "b$mtu" $((n + 1)) "$mtu"
-		background on_host "$peer" sink 5001 >"$work/host.out"
+		background ip netns exec "$net-host" "$peer" sink 5001 >"$work/host.out"
 		bundle "a$mtu" "a$mtu" "net-peer source 10.77.0.1 5001 $bytes && echo sent && net-peer sink 5002 && net-peer sink 5003"
 		background go "a$mtu" >"$work/a.out" 2>&1
 		wait_output "$work/a.out" sent
@@ -251,7 +257,7 @@ untouched() { # NS
 
 @test "several queues carry a stream, too" {
 	plug a 2
-	background on_host "$peer" sink 5001 >"$work/host.out"
+	background ip netns exec "$net-host" "$peer" sink 5001 >"$work/host.out"
 	bundle a a 'ls -d /sys/class/net/eth0/queues/tx-* | wc -l; net-peer source 10.77.0.1 5001 16777216'
 	run go a --cpus 2
 	echo "$output"
@@ -494,9 +500,9 @@ host_with_way_out() {
 @test "user-mode networking by passt: TCP, UDP and ping go out, DNS to the host's, published ports come in" {
 	local bytes=${VRUN_TEST_BULK:-16777216} pid passt
 	host_with_way_out
-	background on_host "$peer" echo 5000
-	background on_host "$peer" echo 53
-	background on_host "$peer" sink 5001 >"$work/host.out"
+	background ip netns exec "$net-host" "$peer" echo 5000
+	background ip netns exec "$net-host" "$peer" echo 53
+	background ip netns exec "$net-host" "$peer" sink 5001 >"$work/host.out"
 	bundle a new "cat /etc/resolv.conf
 		net-peer echo 53 &
 		for to in 10.77.0.1 fd77::1; do
@@ -546,7 +552,7 @@ host_with_way_out() {
 		refuse_passt "publish: \"" --net passt --publish "$bad"
 	done
 	refuse_passt "only net = passt has ports to publish" --publish 8080:80
-	background on_host "$peer" sink 8080
+	background ip netns exec "$net-host" "$peer" sink 8080
 	wait_for on_host sh -c 'ss -lnt | grep -q :8080'
 	refuse_passt "network by passt: publishing TCP port 8080: " --net passt --publish 8080:80
 	config a '.annotations["org.vrun.net"] = "passt"'
