@@ -6,7 +6,7 @@ load common
 # The container's VM's resident memory in MiB: vrun-vmm, or the emulator that it started.
 vm_rss() { # PID
 	local p sum=0 key value rest
-	for p in "$1" $(cat "/proc/$1/task/$1/children"); do
+	for p in "$1" $(cat "/proc/$1"/task/*/children); do
 		while read -r key value rest; do
 			[ "$key" != VmRSS: ] || sum=$((sum + value))
 		done <"/proc/$p/status"
@@ -16,7 +16,7 @@ vm_rss() { # PID
 
 @test "memory that the container freed goes back to the host within seconds" {
 	local i full now pid status=0
-	mkbundle -- sh -c 'dd if=/dev/zero of=/dev/shm/x bs=1M count=160 2>/dev/null; echo full; read -r x; rm /dev/shm/x; echo freed; read -r x; exit 7'
+	mkbundle -- sh -c 'dd if=/dev/zero of=/dev/shm/x bs=1M count=160 2>&1 && echo full; read -r x; rm /dev/shm/x; echo freed; read -r x; exit 7'
 	edit_config 's/"mode=1777", "size=65536k"/"mode=1777", "size=192m"/'
 	mkfifo "$work/in"
 	timeout -k 5 100 "$VRUN_TEST_BIN/vrun" --root "$state" run --engine "$VRUN_TEST_ENGINE" \
@@ -27,6 +27,7 @@ vm_rss() { # PID
 	grep -q full "$work/out"
 	pid=$(cat "$work/pid")
 	full=$(vm_rss "$pid")
+	echo "full: $full MiB; processes $pid $(cat "/proc/$pid"/task/*/children)"
 	[ "$full" -gt 160 ]
 	echo >&9
 	# the kernel reports after two seconds; what is left is a slow machine's
