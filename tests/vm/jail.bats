@@ -135,3 +135,28 @@ result_of() {
 	[ "$status" = 1 ]
 	[[ "$output" == *'jail: "maybe" is not one of off or on'* ]]
 }
+
+@test "in a chroot, where the root is no mount and pivot_root(2) refuses" {
+	mkbundle -- echo inside
+	mkdir "$work/host"
+	# what / has, below a directory
+	cat >"$work/chroot" <<-'S'
+		set -e
+		mount -t tmpfs tmpfs "$1"
+		mkdir "$1/root"
+		for d in /*; do
+			if [ -L "$d" ]; then
+				cp -a "$d" "$1/root/"
+			elif [ -d "$d" ]; then
+				mkdir "$1/root$d"
+				mount --rbind "$d" "$1/root$d"
+			fi
+		done
+		shift
+		exec chroot "$@"
+	S
+	run timeout -k 5 100 unshare --mount --propagation private sh "$work/chroot" "$work/host" "$work/host/root" \
+		"$VRUN_TEST_BIN/vrun" --root "$state" run --engine "$VRUN_TEST_ENGINE" "$bundle" c1
+	[ "$status" = 0 ]
+	[ "$output" = inside ]
+}

@@ -10,20 +10,61 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/pidfd.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
+/* Is our root where a mount begins? After chroot(2) it need not be. */
+static bool root_is_mount(void)
+{
+	struct statx stx;
+
+	return statx(AT_FDCWD, "/", AT_NO_AUTOMOUNT, 0, &stx) < 0 || (stx.stx_attributes & STATX_ATTR_MOUNT_ROOT);
+}
+
+/*
+ * What changes mounts' propagation or the root itself wants a root that is a mount. Entering the mount
+ * namespace that we are in already makes its root ours, and our directory (setns(2), CLONE_NEWNS).
+ */
+static int leave_chroot(void)
+{
+	_cleanup_close_ int self = pidfd_open(getpid(), 0);
+
+	return self < 0 || setns(self, CLONE_NEWNS) < 0 ? -errno : 0;
+}
+
+static int make_slaves(void)
+{
+	_cleanup_close_ int root = -EBADF, cwd = -EBADF;
+	int r;
+
+	if (root_is_mount())
+		return mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0 ? -errno : 0;
+	root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	cwd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (root < 0 || cwd < 0)
+		return -errno;
+	r = leave_chroot();
+	if (r < 0)
+		return r;
+	if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0 || fchdir(root) < 0 || chroot(".") < 0 ||
+	    fchdir(cwd) < 0)
+		return -errno;
+	return 0;
+}
+
 int jail_root_new(struct err *err)
 {
+	int r;
+
 	if (unshare(CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS) < 0)
 		return err_set(err, -errno,
 			       "vrun-vmm can't be confined: new namespaces: %s; it takes root with "
 			       "CAP_SYS_ADMIN (--jail=off does without, and without the second wall)",
 			       strerrorname_np(errno));
 	/* A slave: what the host mounts in a share later is there, and nothing of ours gets to the host. */
-	if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)
-		return err_set_errno(err, -errno, "vrun-vmm can't be confined: the mounts' propagation");
-	return 0;
+	r = make_slaves();
+	return r < 0 ? err_set_errno(err, r, "vrun-vmm can't be confined: the mounts' propagation") : 0;
 }
 
 int jail_root_copy(int fd, uint64_t attributes)
@@ -71,6 +112,10 @@ static int attach(int root, const char *name, int fd)
 
 int jail_root_pivot(int fd)
 {
+	int r = root_is_mount() ? 0 : leave_chroot();
+
+	if (r < 0)
+		return r;
 	/* pivot_root(2), NOTES: with "." twice the old root comes to lie on the new one, and goes from there. */
 	if (fchdir(fd) < 0 || syscall(SYS_pivot_root, ".", ".") < 0 || umount2(".", MNT_DETACH) < 0 ||
 	    chdir("/") < 0)
