@@ -46,7 +46,7 @@ demo:
 CORES := $(shell nproc)
 .PHONY: test check
 test:
-	@hack/deps build guest run kernel test fuzz clients
+	@hack/deps build guest run kernel deb test fuzz clients
 	@$(MAKE) --no-print-directory -j$(CORES) MODE=release binaries doc probe hostile build/release/tests/net-peer
 	@$(MAKE) --no-print-directory -j$(CORES) MODE=asan binaries unit-binaries
 	@$(MAKE) --no-print-directory -j$(CORES) MODE=fuzz fuzz-binaries

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# make install: all of it below DESTDIR, in PREFIX, and it works from there. The package: `make deb-check`.
+# make install: all of it below DESTDIR, in PREFIX, and it works from there; make deb. What the package does: `make deb-check`.
 
 bats_require_minimum_version 1.5.0
 
@@ -34,4 +34,16 @@ bats_require_minimum_version 1.5.0
 	"$repo/hack/mkbundle" "$BATS_TEST_TMPDIR/bundle" -- uname -r
 	run -0 timeout -k 5 120 "$dest/opt/v/bin/vrun" --root "$BATS_TEST_TMPDIR/state" run --engine qemu "$BATS_TEST_TMPDIR/bundle"
 	[ "$output" = "$(cat "$repo/build/guest/vmlinux.release")" ]
+}
+
+@test "make deb makes a package that dpkg takes" {
+	repo=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
+	run -0 make -C "$repo" --no-print-directory deb
+	package=$(sed -n 's/^deb: \(.*\.deb\) .*/\1/p' <<<"$output")
+	[ "$(dpkg-deb --field "$repo/$package" Package Architecture)" = $'Package: vrun\nArchitecture: amd64' ]
+	# every library that the programs are linked with, and the emulator
+	for name in libc6 libmnl0 libseccomp2 libyajl2 qemu-system-x86; do
+		grep -q "$name" <<<"$(dpkg-deb --field "$repo/$package" Depends)"
+	done
+	dpkg-deb --contents "$repo/$package" | grep -q ' ./usr/lib/vrun/vrun-vmm$'
 }

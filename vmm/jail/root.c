@@ -19,7 +19,8 @@ static bool root_is_mount(void)
 {
 	struct statx stx;
 
-	return statx(AT_FDCWD, "/", AT_NO_AUTOMOUNT, 0, &stx) < 0 || (stx.stx_attributes & STATX_ATTR_MOUNT_ROOT);
+	return statx(AT_FDCWD, "/", AT_NO_AUTOMOUNT, 0, &stx) < 0 ||
+	       (stx.stx_attributes & STATX_ATTR_MOUNT_ROOT);
 }
 
 /*
@@ -70,8 +71,8 @@ int jail_root_new(struct err *err)
 int jail_root_copy(int fd, uint64_t attributes)
 {
 	struct mount_attr attr = { .attr_set = attributes, .propagation = MS_SLAVE };
-	_cleanup_close_ int tree = open_tree(
-		fd, "", AT_EMPTY_PATH | AT_RECURSIVE | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	_cleanup_close_ int tree =
+		open_tree(fd, "", AT_EMPTY_PATH | AT_RECURSIVE | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 
 	if (tree < 0 || mount_setattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof(attr)) < 0)
 		return -errno;
