@@ -15,11 +15,12 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 
-enum { ANSWER_MS = 10000 };
+/* How long the guest may take for its answer, and vrun-vmm for one of its own. */
+enum { ANSWER_MS = 10000, OWN_ANSWER_MS = 1000 };
 
-static int connect_to(const struct lookup *container, struct err *err)
+static int connect_to(const struct lookup *container, unsigned timeout_ms, struct err *err)
 {
-	int sock = control_connect(container->dir->fd, ANSWER_MS);
+	int sock = control_connect(container->dir->fd, timeout_ms);
 
 	if (sock == -ECONNREFUSED || sock == -ENOENT)
 		return err_set(err, -ESRCH, "container not running");
@@ -29,15 +30,15 @@ static int connect_to(const struct lookup *container, struct err *err)
 	return sock;
 }
 
-int events_stats(const struct lookup *container, struct agent_stats *ret, struct err *err)
+static int ask(const struct lookup *container, bool only_links, struct agent_stats *ret, struct err *err)
 {
 	_cleanup_message_ struct message answer = { 0 };
-	_cleanup_close_ int sock = connect_to(container, err);
+	_cleanup_close_ int sock = connect_to(container, only_links ? OWN_ANSWER_MS : ANSWER_MS, err);
 	int r;
 
 	if (sock < 0)
 		return sock;
-	r = message_send(sock, &(struct message){ .type = MESSAGE_STATS });
+	r = message_send(sock, &(struct message){ .type = MESSAGE_STATS, .flag = only_links });
 	if (r == 0)
 		r = message_recv(sock, &answer);
 	if (r == -EAGAIN)
@@ -52,10 +53,20 @@ int events_stats(const struct lookup *container, struct agent_stats *ret, struct
 	return agent_stats_parse(answer.text, strlen(answer.text), ret, err);
 }
 
+int events_stats(const struct lookup *container, struct agent_stats *ret, struct err *err)
+{
+	return ask(container, false, ret, err);
+}
+
+int events_links(const struct lookup *container, struct agent_stats *ret, struct err *err)
+{
+	return ask(container, true, ret, err);
+}
+
 int events_subscribe(const struct lookup *container, struct err *err)
 {
 	const struct timeval for_ever = { 0 };
-	_cleanup_close_ int sock = connect_to(container, err);
+	_cleanup_close_ int sock = connect_to(container, ANSWER_MS, err);
 	int r;
 
 	if (sock < 0)
@@ -204,7 +215,7 @@ static void put_hugetlb(struct json_out *out, const struct agent_stats *stats)
 	json_out_object_end(out);
 }
 
-static void put_links(struct json_out *out, const struct agent_stats *stats)
+void events_put_links(struct json_out *out, const struct agent_stats *stats)
 {
 	json_out_key(out, "network_interfaces");
 	if (stats->n_links == 0) {
@@ -248,7 +259,7 @@ static void put_stats(struct json_out *out, const struct agent_stats *stats)
 	json_out_key(out, "intel_rdt");
 	json_out_object(out);
 	json_out_object_end(out);
-	put_links(out, stats);
+	events_put_links(out, stats);
 	json_out_object_end(out);
 }
 

@@ -42,7 +42,7 @@ static int run_list(const struct oci_hook_list *list, const char *kind, struct o
 
 	if (!list->n)
 		return 0;
-	r = state_text(state, status, false, false, &text, &env->state_len);
+	r = state_text(state, status, &text, &env->state_len);
 	if (r < 0)
 		return err_set(err, r, "out of memory");
 	env->state = text;
@@ -94,7 +94,7 @@ void hooks_poststop(const struct oci_hooks *hooks, const struct state *state)
 		_cleanup_free_ char *text = NULL;
 		struct err err = ERR_INIT;
 
-		if (state_text(state, STATUS_STOPPED, false, false, &text, &env.state_len) < 0)
+		if (state_text(state, STATUS_STOPPED, &text, &env.state_len) < 0)
 			return;
 		env.state = text;
 		if (run_one(&list->v[i], "poststop", i, &env, &err) < 0)

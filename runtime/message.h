@@ -34,7 +34,7 @@ enum message_type {
 	MESSAGE_RESIZE, /* rows, cols; on a connection that did EXEC: that process's terminal */
 	MESSAGE_CONSOLE, /* one descriptor: a stream socket that gets the guest's console */
 	MESSAGE_UPDATE, /* a descriptor: the limits as agent_update_write() has them */
-	MESSAGE_STATS, /* the OK's text: as agent_stats_write() has it */
+	MESSAGE_STATS, /* flag: only the interfaces; the OK's text: as agent_stats_write() has it */
 	MESSAGE_EVENTS, /* from the OK on: OOM, until either side closes the connection */
 
 	/* from vrun-vmm */

@@ -125,7 +125,7 @@ void monitor_console_free(struct monitor *m);
 
 /* UPDATE, STATS, EVENTS. As a handler of control.h. */
 int monitor_update(struct monitor *m, struct control_conn *conn, struct message *msg, struct err *err);
-int monitor_stats(struct monitor *m, struct control_conn *conn, struct err *err);
+int monitor_stats(struct monitor *m, struct control_conn *conn, bool only_links, struct err *err);
 int monitor_events(struct monitor *m, struct control_conn *conn, struct err *err);
 /* The guest has its container's request: what came before that is next. */
 int monitor_update_late(struct monitor *m);

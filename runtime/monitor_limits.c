@@ -16,6 +16,7 @@
 #include "oci/agent_stats.h"
 #include "runtime/guest.h"
 #include "runtime/text.h"
+#include "vmm/vmm.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -147,8 +148,42 @@ int monitor_update_late(struct monitor *m)
 
 /* --- what it uses --- */
 
-int monitor_stats(struct monitor *m, struct control_conn *conn, struct err *err)
+/* The interfaces as our devices count them: no guest is asked. */
+static int tell_links(const struct monitor *m, struct control_conn *conn, struct err *err)
 {
+	_cleanup_agent_stats_ struct agent_stats stats = { .pids = 0 };
+	_cleanup_free_ char *text = NULL;
+	struct vmm_net_stats net;
+	size_t len;
+
+	stats.links = calloc(AGENT_STATS_LINKS_MAX, sizeof(*stats.links));
+	if (!stats.links)
+		return err_set(err, -ENOMEM, "out of memory");
+	for (size_t i = 0; i < AGENT_STATS_LINKS_MAX && vmm_net_stats(m->vmm, i, &net) == 0; i++) {
+		struct agent_stats_link *link = &stats.links[stats.n_links++];
+
+		*link = (struct agent_stats_link){
+			.name = strdup(net.name),
+			.rx_bytes = net.rx_bytes,
+			.rx_packets = net.rx_packets,
+			.rx_dropped = net.rx_dropped,
+			.tx_bytes = net.tx_bytes,
+			.tx_packets = net.tx_packets,
+			.tx_dropped = net.tx_dropped,
+		};
+		if (!link->name)
+			return err_set(err, -ENOMEM, "out of memory");
+	}
+	if (agent_stats_write(&stats, &text, &len) < 0)
+		return err_set(err, -ENOMEM, "out of memory");
+	tell(conn, 0, text);
+	return CONTROL_LATER;
+}
+
+int monitor_stats(struct monitor *m, struct control_conn *conn, bool only_links, struct err *err)
+{
+	if (only_links && m->vmm)
+		return tell_links(m, conn, err);
 	if (m->phase < MONITOR_CREATED)
 		return err_set(err, -EAGAIN, "the container's VM has not booted yet");
 	if (m->paused)

@@ -127,7 +127,7 @@ static int on_request(void *ctx, struct control_conn *conn, struct message *msg,
 	case MESSAGE_UPDATE:
 		return monitor_update(m, conn, msg, err);
 	case MESSAGE_STATS:
-		return monitor_stats(m, conn, err);
+		return monitor_stats(m, conn, msg->flag, err);
 	case MESSAGE_EVENTS:
 		return monitor_events(m, conn, err);
 	default:

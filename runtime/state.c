@@ -320,10 +320,9 @@ enum container_status state_status(const struct state *state, int dirfd, char *t
 	return proc_is_alive(state->pid, state->pid_start) ? status : STATUS_STOPPED;
 }
 
-void state_put(const struct state *state, enum container_status status, bool runc_extras,
-	       struct json_out *out)
+void state_put_members(const struct state *state, enum container_status status, bool runc_extras,
+		       struct json_out *out)
 {
-	json_out_object(out);
 	put_string(out, "ociVersion", state->oci_version);
 	put_string(out, "id", state->id);
 	json_put_i64(out, "pid", status == STATUS_STOPPED ? 0 : state->pid);
@@ -336,19 +335,25 @@ void state_put(const struct state *state, enum container_status status, bool run
 	put_annotations(state, out);
 	if (runc_extras)
 		put_string(out, "owner", state->owner);
+}
+
+void state_put(const struct state *state, enum container_status status, bool runc_extras,
+	       struct json_out *out)
+{
+	json_out_object(out);
+	state_put_members(state, status, runc_extras, out);
 	json_out_object_end(out);
 }
 
-int state_text(const struct state *state, enum container_status status, bool runc_extras, bool pretty,
-	       char **ret_text, size_t *ret_len)
+int state_text(const struct state *state, enum container_status status, char **ret_text, size_t *ret_len)
 {
 	struct json_out *out;
 	int r;
 
-	r = json_out_new(pretty, &out);
+	r = json_out_new(false, &out);
 	if (r < 0)
 		return r;
-	state_put(state, status, runc_extras, out);
+	state_put(state, status, false, out);
 	r = json_out_finish(out, ret_text, ret_len);
 	json_out_free(out);
 	return r;

@@ -62,8 +62,10 @@ enum container_status state_status(const struct state *state, int dirfd, char *t
  */
 void state_put(const struct state *state, enum container_status status, bool runc_extras,
 	       struct json_out *out);
-/* The same as text. */
-int state_text(const struct state *state, enum container_status status, bool runc_extras, bool pretty,
-	       char **ret_text, size_t *ret_len);
+/* The same without the object's braces, for one that has more. */
+void state_put_members(const struct state *state, enum container_status status, bool runc_extras,
+		       struct json_out *out);
+/* The same as text, without the extras. */
+int state_text(const struct state *state, enum container_status status, char **ret_text, size_t *ret_len);
 
 #endif

@@ -209,6 +209,7 @@ static void state_round_trip_and_what_callers_see(void **state)
 	_cleanup_state_ struct state *made = make_state(), *read = NULL;
 	_cleanup_free_ char *text = NULL;
 	_cleanup_close_ int status = -EBADF;
+	struct json_out *out;
 	uint64_t start;
 	size_t len;
 
@@ -234,12 +235,15 @@ static void state_round_trip_and_what_callers_see(void **state)
 	assert_int_equal(state_status(read, dir->fd, NULL, 0), STATUS_STOPPED);
 	read->pid_start--;
 
-	assert_int_equal(state_text(read, STATUS_RUNNING, false, false, &text, &len), 0);
+	assert_int_equal(state_text(read, STATUS_RUNNING, &text, &len), 0);
 	assert_non_null(
 		strstr(text, "\"status\":\"running\",\"bundle\":\"/bundle\",\"annotations\":{\"k\":"));
 	assert_null(strstr(text, "vrun"));
 	free(TAKE_PTR(text));
-	assert_int_equal(state_text(read, STATUS_STOPPED, true, false, &text, &len), 0);
+	assert_int_equal(json_out_new(false, &out), 0);
+	state_put(read, STATUS_STOPPED, true, out);
+	assert_int_equal(json_out_finish(out, &text, &len), 0);
+	json_out_free(out);
 	assert_non_null(strstr(text, "\"pid\":0,"));
 	assert_non_null(strstr(text, "\"rootfs\":\"/bundle/rootfs\""));
 }
