@@ -71,6 +71,22 @@ hostile-soak:
 	@$(MAKE) --no-print-directory guest
 	VRUN_HOSTILE_SEED=$$(($$(date +%s) % 100000)) VRUN_HOSTILE_ATTACKS=$(ATTACKS) bats --tap tests/vm/hostile.bats
 
+# 4 GiB through TCP out of a container, into it, and between two, each byte compared, over each MTU of MTUS: some
+# minutes each. ENGINE=kvm: in the lab.
+MTUS ?= 1500 9000
+BULK ?= 4294967296
+ENGINE ?= qemu
+NETWORK_SOAK := bats --tap --filter 'TCP streams' tests/vm/network.bats
+.PHONY: network-soak
+network-soak:
+	@$(MAKE) --no-print-directory -j$(CORES) MODE=release binaries build/release/tests/net-peer
+	@$(MAKE) --no-print-directory guest
+ifeq ($(ENGINE),kvm)
+	hack/kvm-lab -m 6G -t 3600 -W -D /tmp -e VRUN_TEST_ENGINE=kvm -e VRUN_TEST_BULK=$(BULK) -e VRUN_TEST_MTUS="$(MTUS)" -- $(NETWORK_SOAK)
+else
+	VRUN_TEST_ENGINE=$(ENGINE) VRUN_TEST_BULK=$(BULK) VRUN_TEST_MTUS="$(MTUS)" $(NETWORK_SOAK)
+endif
+
 # --- Keeping the code in shape ---
 C_FILES := $(shell git ls-files '*.[ch]' 2>/dev/null)
 .PHONY: format tidy
@@ -157,6 +173,7 @@ help:
 	@echo "make test          install what tests need, build, run all tests"
 	@echo "make fuzz          the fuzzers, FUZZ_SECONDS=600 each; FUZZ='NAME ...' only these"
 	@echo "make faults        vrun run with each of its calls failing in turn (half an hour)"
+	@echo "make network-soak  4 GiB through TCP each way (ENGINE=kvm: in the lab)"
 	@echo "make unit MODE=M   the unit tests of one mode"
 	@echo "make guest         the guest's kernel and initramfs, in $(GUEST)"
 	@echo "make kernel        the tuned guest kernel from Debian's source package (5 minutes on 2 cores)"

@@ -1,8 +1,15 @@
 #!/usr/bin/env bats
 # the container's network namespace reaches into its VM: on a bridge of the test's own, with containers and
 # the host's side on it.
+#
+# VRUN_TEST_BULK is how many bytes each TCP stream carries (16 MiB; `make network-soak`: 4 GiB), VRUN_TEST_MTUS over
+# which interfaces.
 
 load common
+
+: "${VRUN_TEST_BULK:=16777216}" "${VRUN_TEST_MTUS:=1500 9000}"
+# seconds that one container, or one wait, may take: 2 MB/s is not too much to ask for
+limit=$((170 + VRUN_TEST_BULK / 2000000))
 
 # common's own, and before and after it the network.
 eval "$(declare -f setup | sed '1s/setup/setup_common/')"
@@ -91,7 +98,7 @@ config() {
 go() {
 	local id=$1
 	shift
-	timeout -k 10 170 "$VRUN_TEST_BIN/vrun" --root "$state" run --engine "$VRUN_TEST_ENGINE" \
+	timeout -k 10 $limit "$VRUN_TEST_BIN/vrun" --root "$state" run --engine "$VRUN_TEST_ENGINE" \
 		${guest_options[@]+"${guest_options[@]}"} "$@" "$work/$id" "$id" 3>&-
 }
 
@@ -101,7 +108,7 @@ go_on_host() {
 	local id=$1
 	shift
 	unshare --mount sh -c 'mount --bind "$1" /etc/resolv.conf; shift; exec "$@"' sh "$work/resolv.conf" \
-		nsenter --net="/run/netns/$net-host" timeout -k 10 170 "$VRUN_TEST_BIN/vrun" --root "$state" run \
+		nsenter --net="/run/netns/$net-host" timeout -k 10 $limit "$VRUN_TEST_BIN/vrun" --root "$state" run \
 		--engine "$VRUN_TEST_ENGINE" ${guest_options[@]+"${guest_options[@]}"} "$@" "$work/$id" "$id" 3>&-
 }
 
@@ -141,8 +148,8 @@ on_host() {
 
 # wait_output FILE TEXT
 wait_output() {
-	local i
-	for i in $(seq 600); do
+	local until=$((SECONDS + limit))
+	while [ $SECONDS -lt $until ]; do
 		grep -q "$2" "$1" 2>/dev/null && return 0
 		sleep 0.1
 	done
@@ -251,8 +258,9 @@ untouched() { # NS
 }
 
 @test "TCP streams arrive whole, both ways, between containers too, MTU 1500 and 9000" {
-	local bytes=${VRUN_TEST_BULK:-16777216} mtu n=2
-	for mtu in 1500 9000; do
+	local bytes=$VRUN_TEST_BULK mtu n=2 begun
+	for mtu in $VRUN_TEST_MTUS; do
+		begun=$SECONDS
 		plug "a$mtu" $n "$mtu"
 		plug "b$mtu" $((n + 1)) "$mtu"
 		background ip netns exec "$net-host" "$peer" sink 5001 >"$work/host.out"
@@ -265,6 +273,7 @@ untouched() { # NS
 		go "b$mtu"
 		wait "${jobs_started[-1]}"
 		[ "$(grep -c "^$bytes bytes" "$work/a.out")" = 2 ]
+		echo "# MTU $mtu: $bytes bytes out of a container, into it, and between two, in $((SECONDS - begun)) s" >&3
 		n=$((n + 2))
 	done
 }
@@ -512,7 +521,7 @@ host_with_way_out() {
 }
 
 @test "user-mode networking by passt: TCP, UDP and ping go out, DNS to the host's, published ports come in" {
-	local bytes=${VRUN_TEST_BULK:-16777216} pid passt
+	local bytes=$VRUN_TEST_BULK pid passt
 	host_with_way_out
 	background ip netns exec "$net-host" "$peer" echo 5000
 	background ip netns exec "$net-host" "$peer" echo 53
