@@ -11,12 +11,12 @@ static inline void loop_turn_stop(void *ctx)
 	loop_quit(ctx, 0);
 }
 
-static inline void loop_turn(struct loop *loop)
+static inline void loop_turn(struct loop *which)
 {
 	struct loop_source *timer;
 
-	assert_int_equal(loop_add_timer(loop, 5, loop_turn_stop, loop, &timer), 0);
-	assert_int_equal(loop_run(loop), 0);
+	assert_int_equal(loop_add_timer(which, 5, loop_turn_stop, which, &timer), 0);
+	assert_int_equal(loop_run(which), 0);
 	loop_remove(timer);
 }
 
