@@ -25,14 +25,8 @@ struct oci_strings;
  */
 int rootfs_open(const char *path, struct err *err);
 
-/* As openat2() below `root`; `flags` gets O_CLOEXEC. A descriptor or a negative errno, no message. */
+/* root_open() and root_make() of base/rootpath.h. */
 int rootfs_openat(int root, const char *path, int flags);
-
-/*
- * Open `path` (O_PATH), made when it is missing: directories for all parts, and
- * a directory or an empty file at the end. Dangling symlinks are followed
- * inside the root, as runc does.
- */
 int rootfs_make(int root, const char *path, bool directory, mode_t mode);
 
 /* "/proc/self/fd/N", for calls that only take paths. */

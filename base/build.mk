@@ -7,4 +7,5 @@ base_SRC := \
 	base/log.c \
 	base/lookpath.c \
 	base/loop.c \
+	base/rootpath.c \
 	base/signals.c

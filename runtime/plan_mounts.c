@@ -91,10 +91,31 @@ static int check_source(const char *source, size_t i, const char **ret_guest, st
 		       "mounts[%zu].source: %s is a device of the host, which a VM doesn't have", i, source);
 }
 
+/* What is at `path` in the container, seen from the host. `share`: a number, or -1. */
+static int add_place(struct vm_view *view, const char *path, int share, bool readonly, bool directory)
+{
+	struct vm_place *place = realloc(view->places, (view->n_places + 1) * sizeof(*place));
+
+	if (!place)
+		return -ENOMEM;
+	view->places = place;
+	place += view->n_places;
+	*place = (struct vm_place){
+		.path = strdup(path), .share = share, .readonly = readonly, .directory = directory
+	};
+	if (!place->path)
+		return -ENOMEM;
+	view->n_places++;
+	return 0;
+}
+
 static int plan_bind(const char *bundle, enum vm_share_cache cache, struct oci_mount *m, size_t i,
 		     struct vm_spec *vm, struct err *err)
 {
 	_cleanup_free_ char *path = NULL;
+	struct vm_share like = { .readonly = is_readonly(m),
+				 .submounts = has_option(m, "rbind"),
+				 .cache = cache };
 	struct vm_share *share;
 	const char *guest;
 	char name[32];
@@ -113,22 +134,30 @@ static int plan_bind(const char *bundle, enum vm_share_cache cache, struct oci_m
 		return r;
 	if (guest) {
 		r = oci_string_set(&m->source, guest);
+		if (r == 0)
+			r = add_place(&vm->view, m->destination, -1, true, false);
 		return r < 0 ? err_set(err, r, "out of memory") : 0;
 	}
 	if (vm->n_shares >= VM_SHARES_MAX)
 		return err_set(err, -E2BIG, "mounts[%zu]: more than %d bind mounts", i, VM_SHARES_MAX - 1);
 	snprintf(name, sizeof(name), "m%zu", i);
-	r = plan_share_add(vm, name, TAKE_PTR(path), is_readonly(m), cache, &share);
+	like.name = name;
+	like.path = path;
+	r = plan_share_add(vm, &like, &share);
 	if (r == 0)
 		r = plan_share_point(&m->source, share);
+	if (r == 0)
+		r = add_place(&vm->view, m->destination, (int)(share - vm->shares), like.readonly, false);
 	return r < 0 ? err_set(err, r, "out of memory") : 0;
 }
 
 static int plan_root(const char *bundle, enum vm_share_cache cache, struct oci_spec *spec, struct vm_spec *vm,
 		     char **ret_rootfs, struct err *err)
 {
+	struct vm_share like = { .readonly = spec->root.readonly, .submounts = true, .cache = cache };
 	_cleanup_free_ char *path = NULL;
 	_cleanup_free_ char *rootfs = NULL;
+	char name[] = "root";
 	struct vm_share *share;
 	struct stat st;
 	int r;
@@ -140,13 +169,27 @@ static int plan_root(const char *bundle, enum vm_share_cache cache, struct oci_s
 		return err_set(err, -ENOTDIR, "root.path: %s is not a directory", path);
 	rootfs = strdup(path);
 	r = rootfs ? 0 : -ENOMEM;
+	like.name = name;
+	like.path = path;
 	if (r == 0)
-		r = plan_share_add(vm, "root", TAKE_PTR(path), spec->root.readonly, cache, &share);
+		r = plan_share_add(vm, &like, &share);
 	if (r == 0)
 		r = plan_share_point(&spec->root.path, share);
+	if (r == 0)
+		r = add_place(&vm->view, "/", 0, spec->root.readonly, true);
 	if (r < 0)
 		return err_set(err, r, "out of memory");
 	*ret_rootfs = TAKE_PTR(rootfs);
+	return 0;
+}
+
+/* Whose files the container's root makes; mappings without root are the guest's to complain about. */
+static uint32_t host_root(const struct oci_id_mappings *mappings)
+{
+	for (size_t i = 0; i < mappings->n; i++) {
+		if (mappings->v[i].container_id == 0)
+			return mappings->v[i].host_id;
+	}
 	return 0;
 }
 
@@ -157,13 +200,22 @@ int plan_mounts(const char *bundle, enum vm_share_cache cache, struct oci_spec *
 	int r;
 
 	r = plan_root(bundle, cache, spec, vm, &rootfs, err);
+	vm->view.uid = host_root(&spec->linux_.uid_mappings);
+	vm->view.gid = host_root(&spec->linux_.gid_mappings);
 	for (size_t i = 0; r == 0 && i < spec->n_mounts; i++) {
 		struct oci_mount *m = &spec->mounts[i];
 
-		if (plan_is_bind(m))
+		if (vm->view.n_places >= VM_PLACES_MAX)
+			return err_set(err, -E2BIG, "mounts[%zu]: more than %d mounts", i, VM_PLACES_MAX - 1);
+		if (plan_is_bind(m)) {
 			r = plan_bind(bundle, cache, m, i, vm, err);
-		else if (m->type && !strcmp(m->type, "overlay"))
+			continue;
+		}
+		if (m->type && !strcmp(m->type, "overlay"))
 			r = plan_overlay(bundle, cache, m, i, vm, err);
+		if (r == 0 && !has_option(m, "remount") &&
+		    add_place(&vm->view, m->destination, -1, true, true) < 0)
+			r = err_set(err, -ENOMEM, "out of memory");
 	}
 	if (r < 0)
 		return r;

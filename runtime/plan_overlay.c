@@ -48,16 +48,18 @@ static int resolve(const struct overlay *o, const char *key, const char *path, c
 static int share(const struct overlay *o, const char *kind, size_t n, char *take_path, bool readonly,
 		 struct vm_share **ret, struct err *err)
 {
+	_cleanup_free_ char *path = take_path;
 	char name[48];
+	const struct vm_share like = {
+		.name = name, .path = path, .readonly = readonly, .submounts = true, .cache = o->cache
+	};
 	int r;
 
-	if (o->vm->n_shares >= VM_SHARES_MAX) {
-		free(take_path);
+	if (o->vm->n_shares >= VM_SHARES_MAX)
 		return err_set(err, -E2BIG, "mounts[%zu]: more than %d directories of the host", o->i,
 			       VM_SHARES_MAX - 1);
-	}
 	snprintf(name, sizeof(name), "m%zu%s%zu", o->i, kind, n);
-	r = plan_share_add(o->vm, name, take_path, readonly, o->cache, ret);
+	r = plan_share_add(o->vm, &like, ret);
 	return r < 0 ? err_set(err, r, "out of memory") : 0;
 }
 

@@ -25,23 +25,23 @@ int plan_share_resolve(const char *bundle, const char *path, char **ret)
 	return *ret ? 0 : -errno;
 }
 
-static struct vm_share *find_share(struct vm_spec *vm, const char *path)
+static struct vm_share *find_share(struct vm_spec *vm, const struct vm_share *like)
 {
 	for (size_t i = 0; i < vm->n_shares; i++) {
-		if (!strcmp(vm->shares[i].path, path))
-			return &vm->shares[i];
+		struct vm_share *share = &vm->shares[i];
+
+		if (!strcmp(share->path, like->path) && share->submounts == like->submounts)
+			return share;
 	}
 	return NULL;
 }
 
-int plan_share_add(struct vm_spec *vm, const char *name, char *take_path, bool readonly,
-		   enum vm_share_cache cache, struct vm_share **ret)
+int plan_share_add(struct vm_spec *vm, const struct vm_share *like, struct vm_share **ret)
 {
-	_cleanup_free_ char *path = take_path;
-	struct vm_share *share = find_share(vm, path);
+	struct vm_share *share = find_share(vm, like);
 
 	if (share) {
-		share->readonly = share->readonly && readonly;
+		share->readonly = share->readonly && like->readonly;
 		*ret = share;
 		return 0;
 	}
@@ -50,10 +50,14 @@ int plan_share_add(struct vm_spec *vm, const char *name, char *take_path, bool r
 		return -ENOMEM;
 	vm->shares = share;
 	share += vm->n_shares;
-	*share = (struct vm_share){ .name = strdup(name), .readonly = readonly, .cache = cache };
-	if (!share->name)
+	*share = *like;
+	share->name = strdup(like->name);
+	share->path = strdup(like->path);
+	if (!share->name || !share->path) {
+		free(share->name);
+		free(share->path);
 		return -ENOMEM;
-	share->path = TAKE_PTR(path);
+	}
 	vm->n_shares++;
 	*ret = share;
 	return 0;

@@ -14,9 +14,11 @@ struct oci_mount;
 /* The path that a container names: against the bundle unless absolute, symlinks resolved on the host. */
 int plan_share_resolve(const char *bundle, const char *path, char **ret);
 
-/* A share of `take_path`, new or one that is there already, which then serves both. Valid until the next. */
-int plan_share_add(struct vm_spec *vm, const char *name, char *take_path, bool readonly,
-		   enum vm_share_cache cache, struct vm_share **ret);
+/*
+ * A share like `like`, whose name and path are borrowed: new, or one of the same that is there already, which then
+ * serves both. Valid until the next.
+ */
+int plan_share_add(struct vm_spec *vm, const struct vm_share *like, struct vm_share **ret);
 
 /* Replace an owned string by the share's place in the guest. */
 int plan_share_point(char **field, const struct vm_share *share);

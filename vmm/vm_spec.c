@@ -39,6 +39,9 @@ void vm_spec_free(struct vm_spec *spec)
 		free(spec->shares[i].path);
 	}
 	free(spec->shares);
+	for (size_t i = 0; i < spec->view.n_places; i++)
+		free(spec->view.places[i].path);
+	free(spec->view.places);
 	for (size_t i = 0; i < spec->n_nets; i++)
 		free(spec->nets[i].name);
 	free(spec->nets);
@@ -127,7 +130,7 @@ static int check_keys(const struct json *obj, const char *const *keys, size_t n_
 
 static int parse_share(const struct json *node, struct vm_share *share, struct err *err)
 {
-	static const char *const keys[] = { "name", "path", "readonly", "trusted", "cache" };
+	static const char *const keys[] = { "name", "path", "readonly", "submounts", "trusted", "cache" };
 	unsigned cache = VM_SHARE_CACHE_AUTO;
 	int r;
 
@@ -138,6 +141,7 @@ static int parse_share(const struct json *node, struct vm_share *share, struct e
 	    (r = take_string(node, "name", &share->name, err)) < 0 ||
 	    (r = take_string(node, "path", &share->path, err)) < 0 ||
 	    (r = take_bool(node, "readonly", &share->readonly, err)) < 0 ||
+	    (r = take_bool(node, "submounts", &share->submounts, err)) < 0 ||
 	    (r = take_bool(node, "trusted", &share->trusted, err)) < 0 ||
 	    (r = take_name(node, "cache", cache_names, ARRAY_SIZE(cache_names), &cache, err)) < 0)
 		return r;
@@ -170,6 +174,66 @@ static int parse_shares(const struct json *node, struct vm_spec *spec, struct er
 			return r;
 	}
 	return 0;
+}
+
+static int parse_place(const struct json *node, struct vm_place *place, struct err *err)
+{
+	static const char *const keys[] = { "path", "share", "readonly", "directory" };
+	const struct json *share;
+	int64_t number = -1;
+	int r;
+
+	r = json_expect(node, JSON_OBJECT, err);
+	if (r < 0)
+		return r;
+	share = json_get(node, "share");
+	if ((r = check_keys(node, keys, ARRAY_SIZE(keys), err)) < 0 ||
+	    (r = take_string(node, "path", &place->path, err)) < 0 ||
+	    (share && (r = json_to_i64(share, -1, VM_SHARES_MAX, &number, err)) < 0) ||
+	    (r = take_bool(node, "readonly", &place->readonly, err)) < 0 ||
+	    (r = take_bool(node, "directory", &place->directory, err)) < 0)
+		return r;
+	place->share = (int)number;
+	return 0;
+}
+
+static int parse_view(const struct json *node, struct vm_view *view, struct err *err)
+{
+	static const char *const keys[] = { "places", "uid", "gid" };
+	uint64_t uid = 0, gid = 0;
+	const struct json *places;
+	size_t n;
+	int r;
+
+	if (!node)
+		return 0;
+	r = json_expect(node, JSON_OBJECT, err);
+	if (r < 0)
+		return r;
+	if ((r = check_keys(node, keys, ARRAY_SIZE(keys), err)) < 0 ||
+	    (r = take_u64(node, "uid", UINT32_MAX, &uid, err)) < 0 ||
+	    (r = take_u64(node, "gid", UINT32_MAX, &gid, err)) < 0)
+		return r;
+	view->uid = (uint32_t)uid;
+	view->gid = (uint32_t)gid;
+	places = json_get(node, "places");
+	if (!places)
+		return 0;
+	r = json_expect(places, JSON_ARRAY, err);
+	if (r < 0)
+		return r;
+	n = json_length(places);
+	if (n > VM_PLACES_MAX)
+		return json_error(places, err, "at most %d", VM_PLACES_MAX);
+	if (n == 0)
+		return 0;
+	view->places = calloc(n, sizeof(*view->places));
+	if (!view->places)
+		return err_set(err, -ENOMEM, "out of memory");
+	view->n_places = n;
+	for (size_t i = 0; r == 0 && i < n; i++)
+		r = parse_place(json_at(places, i), &view->places[i], err);
+	return r;
 }
 
 /* Six bytes as "02:00:5e:10:00:01". */
@@ -274,8 +338,8 @@ static int parse_nets(const struct json *node, struct vm_spec *spec, struct err 
 static int parse_object(const struct json *root, struct vm_spec *spec, struct err *err)
 {
 	static const char *const keys[] = {
-		"id",  "engine", "kernel", "initrd", "cmdline",	    "cpus",	"memory",
-		"cid", "shares", "nets",   "jail",   "debug",	    "consolePath", "qemuPath", "qemuAccel",
+		"id",	  "engine", "kernel", "initrd", "cmdline", "cpus",	  "memory",   "cid",
+		"shares", "view",   "nets",   "jail",	"debug",   "consolePath", "qemuPath", "qemuAccel",
 	};
 	uint64_t cpus = VM_CPUS_DEFAULT, cid = 0;
 	unsigned engine = VM_ENGINE_KVM;
@@ -295,6 +359,7 @@ static int parse_object(const struct json *root, struct vm_spec *spec, struct er
 	    (r = take_u64(root, "memory", UINT64_MAX, &spec->memory, err)) < 0 ||
 	    (r = take_u64(root, "cid", UINT32_MAX, &cid, err)) < 0 ||
 	    (r = parse_shares(json_get(root, "shares"), spec, err)) < 0 ||
+	    (r = parse_view(json_get(root, "view"), &spec->view, err)) < 0 ||
 	    (r = parse_nets(json_get(root, "nets"), spec, err)) < 0 ||
 	    (r = take_bool(root, "jail", &spec->jail, err)) < 0 ||
 	    (r = take_bool(root, "debug", &spec->debug, err)) < 0 ||
@@ -331,6 +396,29 @@ int vm_spec_parse(const char *text, size_t len, struct vm_spec **ret, struct err
 }
 
 /* --- Writing --- */
+
+static void put_view(struct json_out *out, const struct vm_view *view)
+{
+	json_out_key(out, "view");
+	json_out_object(out);
+	json_out_key(out, "places");
+	json_out_array(out);
+	for (size_t i = 0; i < view->n_places; i++) {
+		const struct vm_place *place = &view->places[i];
+
+		json_out_object(out);
+		json_put_string(out, "path", place->path);
+		json_out_key(out, "share");
+		json_out_i64(out, place->share);
+		json_put_bool(out, "readonly", place->readonly);
+		json_put_bool(out, "directory", place->directory);
+		json_out_object_end(out);
+	}
+	json_out_array_end(out);
+	json_put_u64(out, "uid", view->uid);
+	json_put_u64(out, "gid", view->gid);
+	json_out_object_end(out);
+}
 
 static void put_nets(struct json_out *out, const struct vm_spec *spec)
 {
@@ -385,11 +473,13 @@ int vm_spec_write(const struct vm_spec *spec, char **ret_text, size_t *ret_len)
 		json_put_string(out, "name", share->name);
 		json_put_string(out, "path", share->path);
 		json_put_bool(out, "readonly", share->readonly);
+		json_put_bool(out, "submounts", share->submounts);
 		json_put_bool(out, "trusted", share->trusted);
 		json_put_string(out, "cache", cache_names[share->cache]);
 		json_out_object_end(out);
 	}
 	json_out_array_end(out);
+	put_view(out, &spec->view);
 	put_nets(out, spec);
 	json_put_bool(out, "jail", spec->jail);
 	json_put_bool(out, "debug", spec->debug);
@@ -440,6 +530,28 @@ static int check_shares(const struct vm_spec *spec, struct err *err)
 				return err_set(err, -EINVAL, "shares[%zu].name: \"%s\" is there twice", i,
 					       share->name);
 		}
+	}
+	return 0;
+}
+
+static int check_view(const struct vm_spec *spec, struct err *err)
+{
+	const struct vm_view *view = &spec->view;
+
+	if (view->n_places > VM_PLACES_MAX)
+		return err_set(err, -EINVAL, "view.places: at most %d", VM_PLACES_MAX);
+	for (size_t i = 0; i < view->n_places; i++) {
+		const struct vm_place *place = &view->places[i];
+		char field[40];
+		int r;
+
+		snprintf(field, sizeof(field), "view.places[%zu].path", i);
+		r = check_path(field, place->path, true, err);
+		if (r < 0)
+			return r;
+		if (place->share < (i == 0 ? 0 : -1) ||
+		    (place->share >= 0 && (size_t)place->share >= spec->n_shares))
+			return err_set(err, -EINVAL, "view.places[%zu].share: there is no such share", i);
 	}
 	return 0;
 }
@@ -535,6 +647,7 @@ int vm_spec_check(const struct vm_spec *spec, struct err *err)
 		return err_set(err, -EINVAL, "qemuPath: empty");
 	if (spec->qemu_accel && strcmp(spec->qemu_accel, "tcg") != 0 && strcmp(spec->qemu_accel, "kvm") != 0)
 		return err_set(err, -EINVAL, "qemuAccel: must be tcg or kvm");
-	r = check_shares(spec, err);
-	return r < 0 ? r : check_nets(spec, err);
+	if ((r = check_shares(spec, err)) < 0 || (r = check_view(spec, err)) < 0)
+		return r;
+	return check_nets(spec, err);
 }

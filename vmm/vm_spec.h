@@ -23,14 +23,31 @@ struct vm_share {
 	char *name; /* one path component, unique */
 	char *path; /* absolute host path of a directory or file, symlinks resolved by the planner */
 	bool readonly;
+	bool submounts; /* with what the host has mounted below, now and later */
 	bool trusted; /* trusted.* attributes can be set: the guest's overlayfs keeps its marks there */
 	enum vm_share_cache cache;
+};
+
+/* A place in the container's files, for the host's tools that enter vrun-vmm's mount namespace (jail/jail.h). */
+struct vm_place {
+	char *path; /* absolute, in the container */
+	int share; /* number of the share that is there; -1: something of the guest's own */
+	bool readonly;
+	bool directory; /* what of the guest's own */
+};
+
+/* In the order in which the guest mounts; the first is "/", and a share. */
+struct vm_view {
+	struct vm_place *places;
+	size_t n_places;
+	uint32_t uid, gid; /* owner of mount points that are missing */
 };
 
 enum {
 	VM_CPUS_MAX = 32,
 	VM_CPUS_DEFAULT = 1,
 	VM_SHARES_MAX = 512,
+	VM_PLACES_MAX = 1024,
 	VM_NETS_MAX = 16,
 	VM_NET_PAIRS_MAX = 8,
 	VM_NET_MTU_MIN = 68, /* IPv4's least (RFC 791) */
@@ -71,6 +88,7 @@ struct vm_spec {
 	uint32_t cid; /* vsock context id of the guest, ≥ 3 */
 	struct vm_share *shares;
 	size_t n_shares;
+	struct vm_view view; /* without places: nothing is shown */
 	struct vm_net *nets;
 	size_t n_nets;
 	bool jail; /* vmm_run() confines the calling process (jail/jail.h) */

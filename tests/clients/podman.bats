@@ -11,7 +11,7 @@ setup_file() {
 	load common
 	make_rootfs
 	iptables -t nat -S >"$BATS_FILE_TMPDIR/nat"
-	mkdir -p "$BATS_FILE_TMPDIR"/{state,tmp,networks}
+	mkdir -p "$BATS_FILE_TMPDIR"/{state,tmp,networks,volume}
 	# podman's clean-up, which conmon starts, would not pass a --runtime-flag on.
 	printf '#!/bin/sh\nexec "%s" --root "%s" "$@"\n' "$vrun" "$BATS_FILE_TMPDIR/state" >"$BATS_FILE_TMPDIR/vrun"
 	chmod +x "$BATS_FILE_TMPDIR/vrun"
@@ -36,7 +36,8 @@ setup_file() {
 	export CONTAINERS_CONF=$BATS_FILE_TMPDIR/containers.conf CONTAINERS_STORAGE_CONF=$BATS_FILE_TMPDIR/storage.conf
 	pod import "$BATS_FILE_TMPDIR/rootfs.tar" busybox >/dev/null 2>&1
 	# One container serves most tests: a VM start is what costs here.
-	quiet run -d --name shared --tmpfs /scratch:size=1m --memory 300m --pids-limit 100 \
+	quiet run -d --name shared -v "$BATS_FILE_TMPDIR/volume:/mnt/deep/volume" -v "$BATS_FILE_TMPDIR/volume:/mnt/ro:ro" \
+		--tmpfs /scratch:size=1m --memory 300m --pids-limit 100 \
 		--health-cmd 'test -e /healthy' --health-interval disable \
 		busybox sh -c 'trap "echo got TERM; exit 7" TERM; echo to stdout; echo to stderr >&2; while :; do sleep 0.1; done'
 }
@@ -203,6 +204,36 @@ once() {
 	expect 0 "100000       5000"
 	[[ $output == *$'\n0\n1000' ]]
 	[ "$(stat -c %u "$BATS_TEST_TMPDIR/dir/made")" = 101000 ]
+}
+
+@test "cp: into a running container and out of it, its volumes too; not into what only its VM has" {
+	local name=vrun-cp-$$ root where
+	echo copied >"$BATS_TEST_TMPDIR/$name"
+	quiet cp "$BATS_TEST_TMPDIR/$name" shared:/srv
+	quiet cp "$BATS_TEST_TMPDIR/$name" shared:/mnt/deep/volume/renamed
+	# podman's /dev/shm is a directory of the host.
+	quiet cp "$BATS_TEST_TMPDIR/$name" shared:/dev/shm
+	[ "$(pod exec shared cat "/srv/$name" /mnt/ro/renamed "/dev/shm/$name")" = $'copied\ncopied\ncopied' ]
+	[ "$(cat "$BATS_FILE_TMPDIR/volume/renamed")" = copied ]
+	[ ! -e "/srv/$name" ]
+
+	quiet exec shared sh -c 'mkdir -p /srv/dir/sub; echo made >/srv/dir/sub/file; chown -R 1000:1000 /srv/dir; echo lost >/scratch/made'
+	quiet cp shared:/srv/dir "$BATS_TEST_TMPDIR/out"
+	[ "$(cat "$BATS_TEST_TMPDIR/out/sub/file")" = made ]
+	quiet cp shared:/mnt/ro/renamed "$BATS_TEST_TMPDIR/out/renamed"
+	[ "$(cat "$BATS_TEST_TMPDIR/out/renamed")" = copied ]
+
+	# Nothing may seem to be copied and be below what the guest has there.
+	for where in /scratch /dev /proc /sys/fs /mnt/ro; do
+		run pod cp "$BATS_TEST_TMPDIR/$name" "shared:$where/$name"
+		[ "$status" != 0 ] || { echo "copied to $where"; return 1; }
+		echo "$where: $output"
+	done
+	run pod cp shared:/scratch/made "$BATS_TEST_TMPDIR/lost"
+	expect 125 "could not be found"
+	root=$(pod mount shared)
+	[ -z "$(find "$root" -name "$name" ! -path "$root/srv/*")" ]
+	quiet umount shared
 }
 
 @test "cp: into a container before it runs, and out of it afterwards" {

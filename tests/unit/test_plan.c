@@ -120,6 +120,14 @@ static void shares_done(struct shares *s)
 	free(s->rootfs);
 }
 
+static void expect_place(const struct shares *s, size_t i, const char *path, int share, bool readonly)
+{
+	assert_true(i < s->vm->view.n_places);
+	assert_string_equal(s->vm->view.places[i].path, path);
+	assert_int_equal(s->vm->view.places[i].share, share);
+	assert_int_equal(s->vm->view.places[i].readonly, readonly);
+}
+
 static void root_and_binds_become_shares(void **state)
 {
 	_cleanup_oci_spec_ struct oci_spec *spec = NULL;
@@ -150,6 +158,15 @@ static void root_and_binds_become_shares(void **state)
 	assert_string_equal(spec->mounts[1].source, AGENT_SHARE_DIR "/m1");
 	assert_string_equal(spec->mounts[2].source, AGENT_SHARE_DIR "/m2");
 	assert_string_equal(spec->mounts[3].source, "/dev/null");
+	assert_true(s.vm->shares[0].submounts && s.vm->shares[1].submounts && !s.vm->shares[2].submounts);
+	/* The same for those who look from the host: the shares, and what is the guest's own. */
+	expect_place(&s, 0, "/", 0, false);
+	expect_place(&s, 1, "/proc", -1, true);
+	expect_place(&s, 2, "/a", 1, true);
+	expect_place(&s, 3, "/f", 2, false);
+	expect_place(&s, 4, "/n", -1, true);
+	assert_int_equal(s.vm->view.n_places, 5);
+	assert_true(s.vm->view.places[1].directory && !s.vm->view.places[4].directory);
 	shares_done(&s);
 }
 
@@ -171,6 +188,50 @@ static void one_source_is_shared_once_and_writable_if_any_is(void **state)
 	assert_false(s.vm->shares[1].readonly);
 	assert_string_equal(spec->mounts[1].source, AGENT_SHARE_DIR "/m0");
 	assert_string_equal(spec->mounts[2].source, AGENT_SHARE_DIR "/m0");
+	/* Whoever looks from the host may write where the container may. */
+	expect_place(&s, 0, "/", 0, true);
+	expect_place(&s, 1, "/a", 1, true);
+	expect_place(&s, 2, "/b", 1, false);
+	expect_place(&s, 3, "/c", 1, true);
+	shares_done(&s);
+}
+
+/* With rbind the container has what the host has mounted below the source, with bind it has not. */
+static void with_and_without_submounts_are_two_shares(void **state)
+{
+	_cleanup_oci_spec_ struct oci_spec *spec = NULL;
+	struct shares s;
+
+	(void)state;
+	spec = with_mounts("{\"path\":\"rootfs\"}",
+			   "{\"destination\":\"/a\",\"source\":\"data\",\"options\":[\"bind\"]},"
+			   "{\"destination\":\"/b\",\"source\":\"data\",\"options\":[\"rbind\"]},"
+			   "{\"destination\":\"/c\",\"type\":\"bind\",\"source\":\"data\"},"
+			   "{\"destination\":\"/d\",\"source\":\"data\",\"options\":[\"bind\",\"rbind\"]}");
+	plan_shares(&s, spec);
+	assert_int_equal(s.r, 0);
+	assert_int_equal(s.vm->n_shares, 3);
+	assert_false(s.vm->shares[1].submounts);
+	assert_true(s.vm->shares[2].submounts);
+	assert_string_equal(spec->mounts[2].source, AGENT_SHARE_DIR "/m0");
+	assert_string_equal(spec->mounts[3].source, AGENT_SHARE_DIR "/m1");
+	shares_done(&s);
+}
+
+static void missing_mount_points_are_of_the_containers_root(void **state)
+{
+	_cleanup_oci_spec_ struct oci_spec *spec = NULL;
+	struct shares s;
+
+	(void)state;
+	spec = parse("{\"ociVersion\":\"1.2.0\"," PROCESS ",\"root\":{\"path\":\"rootfs\"},\"linux\":{"
+		     "\"uidMappings\":[{\"containerID\":1,\"hostID\":5,\"size\":1},"
+		     "{\"containerID\":0,\"hostID\":100000,\"size\":1}],"
+		     "\"gidMappings\":[{\"containerID\":0,\"hostID\":200000,\"size\":10}]," NAMESPACES "}}");
+	plan_shares(&s, spec);
+	assert_int_equal(s.r, 0);
+	assert_int_equal(s.vm->view.uid, 100000);
+	assert_int_equal(s.vm->view.gid, 200000);
 	shares_done(&s);
 }
 
@@ -445,6 +506,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(root_and_binds_become_shares, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(with_and_without_submounts_are_two_shares, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(missing_mount_points_are_of_the_containers_root, set_up,
+						tear_down),
 		cmocka_unit_test_setup_teardown(one_source_is_shared_once_and_writable_if_any_is, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(sources_that_no_vm_can_have, set_up, tear_down),

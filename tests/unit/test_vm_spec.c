@@ -52,8 +52,20 @@ static void every_field_survives_a_round_trip(void **state)
 {
 	struct vm_share shares[] = {
 		{ .name = (char *)"rootfs", .path = (char *)"/r\"\\\xc3\xa9\n" },
-		{ .name = (char *)"b", .path = (char *)"/b", .readonly = true, .trusted = true, .cache = VM_SHARE_CACHE_NONE },
-		{ .name = (char *)"c", .path = (char *)"/b", .cache = VM_SHARE_CACHE_ALWAYS },
+		{ .name = (char *)"b",
+		  .path = (char *)"/b",
+		  .readonly = true,
+		  .trusted = true,
+		  .cache = VM_SHARE_CACHE_NONE },
+		{ .name = (char *)"c",
+		  .path = (char *)"/b",
+		  .submounts = true,
+		  .cache = VM_SHARE_CACHE_ALWAYS },
+	};
+	struct vm_place places[] = {
+		{ .path = (char *)"/", .share = 0 },
+		{ .path = (char *)"/a \"b\"", .share = 2, .readonly = true },
+		{ .path = (char *)"/proc", .share = -1, .readonly = true, .directory = true },
 	};
 	struct vm_net nets[] = {
 		{ .name = (char *)"eth0",
@@ -79,6 +91,10 @@ static void every_field_survives_a_round_trip(void **state)
 		.cid = 0xfffffffe,
 		.shares = shares,
 		.n_shares = ARRAY_SIZE(shares),
+		.view = { .places = places,
+			  .n_places = ARRAY_SIZE(places),
+			  .uid = 100000,
+			  .gid = 0xfffffffe },
 		.nets = nets,
 		.n_nets = ARRAY_SIZE(nets),
 		.debug = true,
@@ -113,9 +129,19 @@ static void every_field_survives_a_round_trip(void **state)
 		assert_string_equal(copy->shares[i].name, shares[i].name);
 		assert_string_equal(copy->shares[i].path, shares[i].path);
 		assert_int_equal(copy->shares[i].readonly, shares[i].readonly);
+		assert_int_equal(copy->shares[i].submounts, shares[i].submounts);
 		assert_int_equal(copy->shares[i].trusted, shares[i].trusted);
 		assert_int_equal(copy->shares[i].cache, shares[i].cache);
 	}
+	assert_int_equal(copy->view.n_places, 3);
+	for (size_t i = 0; i < 3; i++) {
+		assert_string_equal(copy->view.places[i].path, places[i].path);
+		assert_int_equal(copy->view.places[i].share, places[i].share);
+		assert_int_equal(copy->view.places[i].readonly, places[i].readonly);
+		assert_int_equal(copy->view.places[i].directory, places[i].directory);
+	}
+	assert_int_equal(copy->view.uid, 100000);
+	assert_int_equal(copy->view.gid, 0xfffffffe);
 	assert_int_equal(copy->n_nets, 2);
 	for (size_t i = 0; i < 2; i++) {
 		assert_string_equal(copy->nets[i].name, nets[i].name);
@@ -152,6 +178,30 @@ static void wrong_shapes_are_refused(void **state)
 		       "shares[0].x: unknown key");
 	expect_refused("{" HEAD ",\"shares\":[{\"name\":\"a\",\"path\":\"/\",\"cache\":\"x\"}]}",
 		       "shares[0].cache: unknown value");
+	expect_refused("{" HEAD ",\"view\":[]}", "view");
+	expect_refused("{" HEAD ",\"view\":{\"places\":{}}}", "view.places");
+	expect_refused("{" HEAD ",\"view\":{\"uid\":4294967296}}", "view.uid");
+	expect_refused("{" HEAD ",\"view\":{\"x\":1}}", "view.x: unknown key");
+	expect_refused("{" HEAD ",\"view\":{\"places\":[{\"path\":\"/\",\"x\":1}]}}",
+		       "view.places[0].x: unknown key");
+}
+
+static void places_of_the_view_are_shares_or_nothing(void **state)
+{
+#define SHARE ",\"shares\":[{\"path\":\"/\",\"name\":\"a\"}]"
+	(void)state;
+	expect_refused("{" HEAD SHARE ",\"view\":{\"places\":[{\"path\":\"/\",\"share\":1}]}}",
+		       "view.places[0].share: there is no such share");
+	expect_refused("{" HEAD SHARE ",\"view\":{\"places\":[{\"path\":\"/\",\"share\":-2}]}}", "share");
+	/* The root is one in any case. */
+	expect_refused("{" HEAD SHARE ",\"view\":{\"places\":[{\"path\":\"/\"}]}}",
+		       "view.places[0].share: there is no such share");
+	expect_refused("{" HEAD SHARE ",\"view\":{\"places\":[{\"share\":0}]}}",
+		       "view.places[0].path: missing");
+	expect_refused("{" HEAD SHARE ",\"view\":{\"places\":[{\"share\":0,\"path\":\"a\"}]}}",
+		       "view.places[0].path: must be an absolute path");
+	vm_spec_free(parse("{" HEAD SHARE ",\"view\":{\"places\":[{\"path\":\"/\",\"share\":0},"
+			   "{\"path\":\"/dev\",\"directory\":true}]}}"));
 }
 
 static void required_fields_are_required(void **state)
@@ -339,6 +389,7 @@ int main(void)
 		cmocka_unit_test(absent_fields_get_defaults),
 		cmocka_unit_test(every_field_survives_a_round_trip),
 		cmocka_unit_test(wrong_shapes_are_refused),
+		cmocka_unit_test(places_of_the_view_are_shares_or_nothing),
 		cmocka_unit_test(required_fields_are_required),
 		cmocka_unit_test(values_out_of_range_are_refused),
 		cmocka_unit_test(share_names_are_single_unique_components),

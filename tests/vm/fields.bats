@@ -102,6 +102,9 @@ caps_of() { # NAMES...: as JSON
 	echo one >"$work/one"
 	cp /bin/busybox "$work/dir/true"
 	chmod 4755 "$work/dir/true"
+	# With rbind what the host has mounted below is there, with bind it is not.
+	mount -t tmpfs below "$work/dir/sub"
+	echo below >"$work/dir/sub/below"
 	config '.process.capabilities.bounding += ["CAP_SYS_ADMIN"] | .process.capabilities.effective += ["CAP_SYS_ADMIN"]
 	| .process.capabilities.permitted += ["CAP_SYS_ADMIN"]
 	| .mounts += [
@@ -124,10 +127,14 @@ caps_of() { # NAMES...: as JSON
 		touch /rro/n 2>/dev/null || echo "rro readonly"
 		/ro/true 2>&1 | grep -q denied && echo "ro noexec"
 		touch /rw/made && echo "rw writable"
+		for p in /ro /rw /rro /shared; do echo "$p/sub has $(ls $p/sub)"; done
+		touch /rro/sub/n 2>/dev/null || echo "rro readonly below"
 		stat -c "zero %F %t,%T" /zero; head -c 3 /zero | wc -c
 		mkdir /b && mount --bind /unb /b 2>/dev/null || echo "not bindable"
 	'
+	umount "$work/dir/sub"
 	[ "$status" = 0 ]
+	has "/ro/sub has " "/rw/sub has below" "/rro/sub has below" "/shared/sub has " "rro readonly below"
 	has "file one" "inner one" "inner writable" "file readonly" "rro readonly" "ro noexec" "rw writable" "not bindable"
 	has "zero character special file 1,5" 3
 	has "/ro ro,nosuid,nodev,noexec,relatime" "/rw rw,noatime" "/rro ro,nosuid,relatime" "/shared rw,relatime shared"

@@ -17,6 +17,15 @@ result_of() {
 	sed -n "s|^probe: $1 $2: ||p" "$work/probe"
 }
 
+# in_mounts_of PID PERL: run in the mount namespace of a process, as tools of the host do that take it for the container.
+in_mounts_of() {
+	perl -e 'use Errno; open(my $ns, "<", "/proc/$ARGV[0]/ns/mnt") or die; syscall(308, fileno($ns), 0x20000) == 0 or die "setns: $!";
+		sub list { opendir(my $d, $_[0]) or return "$!"; join(" ", sort grep { !/^\.\.?$/ } readdir($d)) }
+		sub text { open(my $f, "<", $_[0]) or return "$!"; join("", <$f>) =~ s/\n$//r }
+		sub put { open(my $f, ">", $_[0]) or return "$!"; print $f "put\n"; close($f) ? "ok" : "$!" }
+		eval $ARGV[1]; die $@ if $@' "$@"
+}
+
 @test "from inside vrun-vmm, in each role, the host is out of reach" {
 	local role what n default
 	probe_run attempts --debug 2>"$work/all"
@@ -62,6 +71,12 @@ result_of() {
 	mkbundle -- sleep 1000
 	mkdir "$work/ro"
 	echo text >"$work/ro/file"
+	mkdir "$work/later"
+	echo text >"$work/later/file"
+	ln -s /opt/deep "$bundle/rootfs/link"
+	add_mount '{ "destination": "/run/later", "type": "bind", "source": "'"$work/later"'", "options": ["bind"] }'
+	add_mount '{ "destination": "/run", "type": "tmpfs", "source": "tmpfs" }'
+	add_mount '{ "destination": "/link/new", "type": "bind", "source": "/dev/null", "options": ["bind"] }'
 	add_mount '{ "destination": "/ro", "type": "bind", "source": "'"$work/ro"'", "options": ["bind", "ro"] }'
 	timeout 120 "$VRUN_TEST_BIN/vrun" --root "$state" run --engine "$VRUN_TEST_ENGINE" --detach --pid-file "$work/pid" \
 		-b "$bundle" c1 </dev/null >/dev/null 2>&1
@@ -72,11 +87,11 @@ result_of() {
 	# all that is mounted: an empty root, and the shares
 	awk '{ print $5, $6 }' /proc/$pid/mountinfo | sort >"$work/mounts"
 	cat "$work/mounts"
-	[ "$(wc -l <"$work/mounts")" = 3 ]
+	[ "$(wc -l <"$work/mounts")" = 4 ]
 	grep -qx '/ ro,nosuid,nodev,noexec,relatime' "$work/mounts"
 	grep -q '^/0 rw,nosuid,nodev,noexec' "$work/mounts"
 	grep -q '^/1 ro,nosuid,nodev,noexec' "$work/mounts"
-	[ "$(ls -A /proc/$pid/root | tr '\n' ' ')" = "0 1 " ]
+	[ "$(ls -A /proc/$pid/root | tr '\n' ' ')" = "0 1 2 " ]
 	for t in /proc/$pid/task/*; do
 		# a worker may end meanwhile; the kernel's own workers for KVM and vhost run no code of ours
 		{ cat "$t/comm" "$t/status" >"$work/thread"; } 2>/dev/null || continue
@@ -92,6 +107,20 @@ result_of() {
 		*) grep -qx 'CapEff:	0000000000000000' "$work/thread" ;;
 		esac
 	done
+	# those who take it for the container find the container's files, and nothing where the guest has its own
+	in_mounts_of "$pid" 'for ("/ro/file", "/etc/passwd", "/run/later/file") { print "$_: ", text($_), "\n" }
+		for ("/", "/proc", "/run", "/dev", "/ro", "/link") { print "$_ has ", list($_), "\n" }
+		for ("/made", "/ro/made", "/run/made", "/proc/made", "/dev/made", "/run/later/made", "/link/new") {
+			print "put $_: ", put($_), "\n" }' | tee "$work/seen"
+	for t in '/ro/file: text' '/run/later/file: text' '/proc has ' '/run has later' '/dev has mqueue pts shm' '/ro has file' '/link has new' \
+		'put /made: ok' 'put /ro/made: Read-only file system' 'put /run/made: Read-only file system' \
+		'put /proc/made: Read-only file system' 'put /dev/made: Read-only file system' 'put /run/later/made: ok' \
+		'put /link/new: Read-only file system'; do
+		grep -qxF "$t" "$work/seen" || { echo "not seen: $t"; return 1; }
+	done
+	grep -q '^/ has .*\bbin\b' "$work/seen"
+	[ "$(cat "$bundle/rootfs/made")" = put ] && [ "$(cat "$work/later/made")" = put ]
+	[ "$(vrun exec c1 cat /made)" = put ]
 	grep -Eq '^Max core file size +0 +0 ' /proc/$pid/limits
 	[ "$(stat -c %u /proc/$pid/root)" = 0 ]
 	if [ "$VRUN_TEST_ENGINE" = qemu ]; then
@@ -122,11 +151,29 @@ result_of() {
 }
 
 @test "--jail=off: works, with a warning; a container can't ask for it" {
-	mkbundle -- echo out
-	run vrun_run --jail off
-	[ "$status" = 0 ]
-	[[ "$output" == *"warning: jail=off: vrun-vmm keeps all of vrun's rights"* ]]
-	[[ "$output" == *out* ]]
+	local pid
+	mkbundle -- sh -c 'echo "[$(ls /plain/sub)]"; while [ ! -e /go ]; do sleep 0.1; done; echo out'
+	mkdir -p "$work/plain/sub"
+	mount -t tmpfs below "$work/plain/sub"
+	touch "$work/plain/sub/below"
+	add_mount '{ "destination": "/plain", "type": "bind", "source": "'"$work/plain"'", "options": ["bind"] }'
+	vrun_run --jail off --pid-file "$work/pid" >"$work/out" 2>&1 3>&- &
+	pid=$!
+	for _ in $(seq 600); do
+		! grep -q '^\[' "$work/out" || break
+		sleep 0.2
+	done
+	# the process has the host's files; who takes it for the container does not get at them
+	in_mounts_of "$(cat "$work/pid")" 'print list("/"), "/", put("/made"), "\n"' | tee "$work/seen"
+	touch "$bundle/rootfs/go"
+	wait $pid
+	umount "$work/plain/sub"
+	cat "$work/out"
+	[ "$(cat "$work/seen")" = "/Read-only file system" ]
+	grep -qx '\[\]' "$work/out"
+	grep -q "warning: jail=off: vrun-vmm keeps all of vrun's rights" "$work/out"
+	grep -qx out "$work/out"
+	edit_config 's|"sh", "-c"|"true", "-c"|'
 	edit_config 's|^  "hostname"|  "annotations": { "org.vrun.jail": "off" },\n&|'
 	run vrun_run
 	[ "$status" = 1 ]

@@ -4,4 +4,5 @@ vmm_jail_SRC := \
 	vmm/jail/filters.c \
 	vmm/jail/jail.c \
 	vmm/jail/root.c \
+	vmm/jail/view.c \
 	vmm/jail/violation.c

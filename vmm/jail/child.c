@@ -74,7 +74,7 @@ static int bring(int root, const char *path, int nofollow, uint64_t attributes)
 	r = make_place(root, path, st.st_mode);
 	if (r < 0)
 		return r;
-	tree = jail_root_copy(fd, attributes);
+	tree = jail_root_copy(fd, true, attributes);
 	if (tree < 0)
 		return tree;
 	return move_mount(tree, "", root, path + 1, MOVE_MOUNT_F_EMPTY_PATH) < 0 ? -errno : 0;

@@ -8,6 +8,9 @@
 #include <linux/filter.h>
 #include <stdint.h>
 
+/* Of all mounts of shares. */
+#define JAIL_SHARE_ATTRIBUTES (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC)
+
 enum { JAIL_NAMES = 512 }; /* system calls that a violation can name */
 
 /* --- root.c --- */
@@ -15,16 +18,32 @@ enum { JAIL_NAMES = 512 }; /* system calls that a violation can name */
 /* Own mount, IPC and UTS namespaces; nothing of ours reaches the host's mounts. */
 int jail_root_new(struct err *err);
 /*
- * A detached copy of what `fd` is, with the mounts below it, to be attached later. `attributes`:
- * MOUNT_ATTR_* for all of it. The descriptor, or -errno.
+ * A detached copy of what `fd` is, to be attached later; `submounts`: with the mounts below it, now and
+ * later. `attributes`: MOUNT_ATTR_* for all of it. The descriptor, or -errno.
  */
-int jail_root_copy(int fd, uint64_t attributes);
-/* Make `fds`, each from jail_root_copy(), all that there is; numbered as they come. */
-int jail_root_enter(const int *fds, size_t n, struct err *err);
-/* In parts: a tmpfs on top of the root, its descriptor; read-only from now on; all that there is. Or -errno. */
+int jail_root_copy(int fd, bool submounts, uint64_t attributes);
+/*
+ * Make `fds`, each from jail_root_copy(), all that there is; numbered as they come. The namespace's
+ * own root is `view`.
+ */
+int jail_root_enter(const int *fds, size_t n, const struct jail_view *view, struct err *err);
+/* In parts, each 0 or a descriptor, or -errno: an empty tmpfs, nowhere yet. */
+int jail_root_empty(void);
+/* Put a mount on top of the root: paths still start at what is below, and who comes in starts on top. */
+int jail_root_cover(int fd);
+/* Both. */
 int jail_root_tmpfs(void);
+/* Such a one, read-only, to show. */
+int jail_root_show_nothing(void);
+/* Read-only from now on. */
 int jail_root_seal(int fd);
+/* All that there is. */
 int jail_root_pivot(int fd);
+
+/* --- view.c --- */
+
+/* `shares`: those that the places number, attached. */
+int jail_view_show(const struct jail_view *view, const int *shares);
 
 /* --- caps.c --- */
 

@@ -20,6 +20,7 @@
 struct jail {
 	int *shares; /* mounts that are to be attached */
 	size_t n_shares;
+	struct jail_view view;
 };
 
 /* What threads need is the process's, and there to its end. */
@@ -66,13 +67,17 @@ void jail_free(struct jail *jail)
 	free(jail);
 }
 
-int jail_share(struct jail *jail, int fd, bool readonly, struct err *err)
+void jail_set_view(struct jail *jail, const struct jail_view *view)
+{
+	jail->view = *view;
+}
+
+int jail_share(struct jail *jail, int fd, bool readonly, bool submounts, struct err *err)
 {
 	_cleanup_close_ int tree = -EBADF, copy = -EBADF;
 	int *shares;
 
-	tree = jail_root_copy(fd, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC |
-					  (readonly ? MOUNT_ATTR_RDONLY : 0));
+	tree = jail_root_copy(fd, submounts, JAIL_SHARE_ATTRIBUTES | (readonly ? MOUNT_ATTR_RDONLY : 0));
 	if (tree < 0)
 		return err_set_errno(err, tree, "a share's mount can't be copied");
 	copy = fcntl(tree, F_DUPFD_CLOEXEC, 3);
@@ -253,7 +258,7 @@ int jail_enter(struct jail *jail, enum jail_files files, jail_violation_fn viola
 	jail_syscalls_prepare();
 	r = jail_violation_install(violation, ctx, err);
 	if (r == 0)
-		r = jail_root_enter(jail->shares, jail->n_shares, err);
+		r = jail_root_enter(jail->shares, jail->n_shares, &jail->view, err);
 	if (r == 0)
 		r = give_up(files, err);
 	if (r == 0 && jail_probe_entered)

@@ -11,6 +11,12 @@
  * ".." ends there; jail_open_proc_fd() one of /proc/self/fd. jail_enter() then changes
  * the root to a read-only tmpfs that holds the shares and nothing else, and gives up the rest.
  *
+ * This process is the container's on the host, and tools enter the mount namespace of a container's
+ * process and expect its files there: podman cp does. So the root of the namespace, in which they are
+ * then, is not the process's, but what jail_set_view() has described: the container's root, with the
+ * other shares where the container has them, and an empty read-only tmpfs wherever the guest has
+ * mounted something of its own, so that what is copied there fails and is not lost below.
+ *
  * What remains, and why
  *
  *   files		the shares, below /N; nosuid, nodev, noexec, and read-only those that the
@@ -47,6 +53,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 struct err;
 struct jail;
@@ -80,10 +87,36 @@ void jail_free(struct jail *jail);
 
 /*
  * The directory or file of the O_PATH descriptor `fd` with the mounts below it, as a descriptor
- * that can be kept. Mounts that the host makes or ends there later are seen. The caller
- * closes both.
+ * that can be kept. Mounts that the host makes or ends there later are seen. Without `submounts`
+ * there is neither. The caller closes both.
  */
-int jail_share(struct jail *jail, int fd, bool readonly, struct err *err);
+int jail_share(struct jail *jail, int fd, bool readonly, bool submounts, struct err *err);
+
+struct jail_place {
+	const char *path; /* in the container */
+	int share; /* as jail_share() was called, from 0; -1: something of the guest's own */
+	bool readonly;
+	bool directory; /* what the guest has there */
+};
+/* In the order in which the guest mounts; the first is the root. Borrowed until jail_enter(). */
+struct jail_view {
+	const struct jail_place *places;
+	size_t n;
+	uid_t uid; /* owner of mount points that are missing */
+	gid_t gid;
+};
+/* Without: an empty root. */
+void jail_set_view(struct jail *jail, const struct jail_view *view);
+
+/* --- Without a jail --- */
+
+/*
+ * A mount namespace of our own, in which who comes in finds an empty read-only root, and not the host's
+ * files; paths of ours lead where they did. -EPERM without CAP_SYS_ADMIN.
+ */
+int jail_hide_root(void);
+/* As jail_share(), to be kept open and nothing more. Or -errno. */
+int jail_copy(int fd, bool submounts);
 /*
  * An O_PATH descriptor of /proc/self/fd, without a way up where this process may make one (in
  * a jail: always). Or -errno.

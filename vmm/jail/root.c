@@ -34,13 +34,14 @@ static int leave_chroot(void)
 	return self < 0 || setns(self, CLONE_NEWNS) < 0 ? -errno : 0;
 }
 
-static int make_slaves(void)
+/* Do something to the namespace's root, be it ours or not. */
+static int at_namespace_root(int (*fn)(void))
 {
 	_cleanup_close_ int root = -EBADF, cwd = -EBADF;
 	int r;
 
 	if (root_is_mount())
-		return mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0 ? -errno : 0;
+		return fn();
 	root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	cwd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (root < 0 || cwd < 0)
@@ -48,10 +49,15 @@ static int make_slaves(void)
 	r = leave_chroot();
 	if (r < 0)
 		return r;
-	if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0 || fchdir(root) < 0 || chroot(".") < 0 ||
-	    fchdir(cwd) < 0)
+	r = fn();
+	if (fchdir(root) < 0 || chroot(".") < 0 || fchdir(cwd) < 0)
 		return -errno;
-	return 0;
+	return r;
+}
+
+static int make_slaves(void)
+{
+	return mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0 ? -errno : 0;
 }
 
 int jail_root_new(struct err *err)
@@ -64,32 +70,69 @@ int jail_root_new(struct err *err)
 			       "CAP_SYS_ADMIN (--jail=off does without, and without the second wall)",
 			       strerrorname_np(errno));
 	/* A slave: what the host mounts in a share later is there, and nothing of ours gets to the host. */
-	r = make_slaves();
+	r = at_namespace_root(make_slaves);
 	return r < 0 ? err_set_errno(err, r, "vrun-vmm can't be confined: the mounts' propagation") : 0;
 }
 
-int jail_root_copy(int fd, uint64_t attributes)
+int jail_root_copy(int fd, bool submounts, uint64_t attributes)
 {
-	struct mount_attr attr = { .attr_set = attributes, .propagation = MS_SLAVE };
+	struct mount_attr attr = { .attr_set = attributes, .propagation = submounts ? MS_SLAVE : MS_PRIVATE };
+	const unsigned recursive = submounts ? AT_RECURSIVE : 0;
 	_cleanup_close_ int tree =
-		open_tree(fd, "", AT_EMPTY_PATH | AT_RECURSIVE | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+		open_tree(fd, "", AT_EMPTY_PATH | recursive | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 
-	if (tree < 0 || mount_setattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof(attr)) < 0)
+	if (tree < 0 || mount_setattr(tree, "", AT_EMPTY_PATH | recursive, &attr, sizeof(attr)) < 0)
 		return -errno;
 	return TAKE_FD(tree);
 }
 
-int jail_root_tmpfs(void)
+int jail_root_empty(void)
 {
-	_cleanup_close_ int fs = fsopen("tmpfs", FSOPEN_CLOEXEC), fd = -EBADF;
+	_cleanup_close_ int fs = fsopen("tmpfs", FSOPEN_CLOEXEC);
+	int fd;
 
 	if (fs < 0 || fsconfig(fs, FSCONFIG_SET_STRING, "mode", "0555", 0) < 0 ||
 	    fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
 		return -errno;
 	fd = fsmount(fs, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
-	if (fd < 0 || move_mount(fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0)
-		return -errno;
-	return TAKE_FD(fd);
+	return fd < 0 ? -errno : fd;
+}
+
+int jail_root_cover(int fd)
+{
+	return move_mount(fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0 ? -errno : 0;
+}
+
+int jail_root_tmpfs(void)
+{
+	_cleanup_close_ int fd = jail_root_empty();
+	int r = fd < 0 ? fd : jail_root_cover(fd);
+
+	return r < 0 ? r : TAKE_FD(fd);
+}
+
+int jail_root_show_nothing(void)
+{
+	_cleanup_close_ int fd = jail_root_tmpfs();
+
+	return fd < 0 ? fd : jail_root_seal(fd);
+}
+
+static int hide(void)
+{
+	int r = make_slaves();
+
+	return r < 0 ? r : jail_root_show_nothing();
+}
+
+int jail_hide_root(void)
+{
+	return unshare(CLONE_NEWNS) < 0 ? -errno : at_namespace_root(hide);
+}
+
+int jail_copy(int fd, bool submounts)
+{
+	return jail_root_copy(fd, submounts, 0);
 }
 
 /* A place for the mount `fd`, and the mount there. */
@@ -131,23 +174,52 @@ int jail_root_seal(int fd)
 	return mount_setattr(fd, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0 ? -errno : 0;
 }
 
-int jail_root_enter(const int *fds, size_t n, struct err *err)
+/* The namespace's root, in which ours lies; nothing else is in it. */
+static int make_outer(void)
 {
-	_cleanup_close_ int root = jail_root_tmpfs();
-	int r = root < 0 ? root : 0;
+	_cleanup_close_ int outer = jail_root_tmpfs();
+	int r = outer;
 
-	if (r < 0)
-		return err_set_errno(err, r, "vrun-vmm can't be confined: an empty root");
-	for (size_t i = 0; i < n && r == 0; i++) {
+	if (r < 0 || mkdirat(outer, "jail", 0555) < 0)
+		return r < 0 ? r : -errno;
+	r = jail_root_seal(outer);
+	return r < 0 ? r : jail_root_pivot(outer);
+}
+
+static int make_inner(const int *fds, size_t n)
+{
+	_cleanup_close_ int root = jail_root_empty();
+	int r = root;
+
+	if (r < 0 || move_mount(root, "", AT_FDCWD, "/jail", MOVE_MOUNT_F_EMPTY_PATH) < 0)
+		return r < 0 ? r : -errno;
+	for (size_t i = 0; i < n; i++) {
 		char name[24];
 
 		snprintf(name, sizeof(name), "%zu", i);
 		r = attach(root, name, fds[i]);
+		if (r < 0)
+			return r;
 	}
-	if (r < 0)
-		return err_set_errno(err, r, "vrun-vmm can't be confined: a share in its root");
 	r = jail_root_seal(root);
-	if (r == 0)
-		r = jail_root_pivot(root);
-	return r < 0 ? err_set_errno(err, r, "vrun-vmm can't be confined: changing its root") : 0;
+	return r < 0 ? r : TAKE_FD(root);
+}
+
+int jail_root_enter(const int *fds, size_t n, const struct jail_view *view, struct err *err)
+{
+	_cleanup_close_ int root = -EBADF;
+	int r;
+
+	r = make_outer();
+	if (r < 0)
+		return err_set_errno(err, r, "vrun-vmm can't be confined: an empty root");
+	root = make_inner(fds, n);
+	if (root < 0)
+		return err_set_errno(err, root, "vrun-vmm can't be confined: a share in its root");
+	r = jail_view_show(view, fds);
+	if (r < 0)
+		return err_set_errno(err, r, "vrun-vmm can't be confined: what its container is seen as");
+	if (fchdir(root) < 0 || chroot(".") < 0)
+		return err_set_errno(err, -errno, "vrun-vmm can't be confined: changing its root");
+	return 0;
 }

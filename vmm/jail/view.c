@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * view: the container's files as its host's tools find them, when they enter the mount namespace of its pid (podman
+ * cp does): the root of our mount namespace, which is not the root of our process. See jail.h.
+ *
+ * All of it is copies of shares: it has nothing that the guest can't change, but for mount points, made as
+ * the guest's agent would make them a moment later.
+ */
+#include "vmm/jail/internal.h"
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "base/rootpath.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+
+struct builder {
+	const struct jail_view *view;
+	const int *shares;
+	int root;
+	int *covers; /* of the guest's own places, to be made read-only when all is there */
+	size_t n_covers;
+};
+
+static int copy_share(const struct builder *b, const struct jail_place *place)
+{
+	return jail_root_copy(b->shares[place->share], true,
+			      JAIL_SHARE_ATTRIBUTES | (place->readonly ? MOUNT_ATTR_RDONLY : 0));
+}
+
+/* What to mount at `target` for a place that only the guest has. */
+static int copy_nothing(const struct jail_place *place, int target)
+{
+	if (place->directory)
+		return jail_root_empty();
+	/* The mount point itself: nobody finds the guest's device there, and nobody writes in vain. */
+	return jail_root_copy(target, false, JAIL_SHARE_ATTRIBUTES | MOUNT_ATTR_RDONLY);
+}
+
+static int add_place(struct builder *b, const struct jail_place *place)
+{
+	const struct root_new new = { 0755, true, b->view->uid, b->view->gid };
+	_cleanup_close_ int target = -EBADF, tree = -EBADF;
+	bool directory = place->directory;
+	struct stat st;
+
+	if (place->share >= 0) {
+		if (fstat(b->shares[place->share], &st) < 0)
+			return -errno;
+		directory = S_ISDIR(st.st_mode);
+	}
+	target = root_make(b->root, place->path, directory, &new);
+	if (target < 0)
+		return target;
+	tree = place->share >= 0 ? copy_share(b, place) : copy_nothing(place, target);
+	if (tree < 0)
+		return tree;
+	if (move_mount(tree, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
+		return -errno;
+	if (place->share < 0)
+		b->covers[b->n_covers++] = TAKE_FD(tree);
+	return 0;
+}
+
+static int build(struct builder *b)
+{
+	const struct jail_view *view = b->view;
+	size_t i;
+	int r;
+
+	b->root = copy_share(b, &view->places[0]);
+	r = b->root < 0 ? b->root : jail_root_cover(b->root);
+	for (i = 1; r == 0 && i < view->n; i++)
+		r = add_place(b, &view->places[i]);
+	for (size_t k = 0; r == 0 && k < b->n_covers; k++)
+		r = jail_root_seal(b->covers[k]);
+	if (r < 0 && b->root >= 0)
+		log_debug("the container's files can't be shown to others: %s: %s", view->places[i - 1].path,
+			  strerror(-r));
+	return r;
+}
+
+int jail_view_show(const struct jail_view *view, const int *shares)
+{
+	struct builder b = { .view = view, .shares = shares, .root = -EBADF };
+	mode_t mask;
+	int r;
+
+	if (view->n == 0)
+		return jail_root_show_nothing();
+	b.covers = calloc(view->n, sizeof(*b.covers));
+	if (!b.covers)
+		return -ENOMEM;
+	mask = umask(0);
+	r = build(&b);
+	umask(mask);
+	for (size_t i = 0; i < b.n_covers; i++)
+		close_fd(b.covers[i]);
+	free(b.covers);
+	close_fd(b.root);
+	/* Where a place is missing, what is put there would be lost below the guest's. Then rather nothing. */
+	return r < 0 ? jail_root_show_nothing() : 0;
+}
