@@ -62,6 +62,15 @@ faults:
 	@$(MAKE) --no-print-directory guest
 	@tests/faults/run -n all
 
+# Minutes of containers that come, work and go, and then a count of what they left.
+SOAK_MINUTES ?= 5
+.PHONY: soak
+soak:
+	@hack/deps build guest run test
+	@$(MAKE) --no-print-directory MODE=release binaries
+	@$(MAKE) --no-print-directory guest
+	@tests/soak -m $(SOAK_MINUTES)
+
 # So many hostile guests, mostly under a sanitized VMM; a minute has three or four.
 ATTACKS ?= 60
 .PHONY: hostile-soak
@@ -95,10 +104,10 @@ format:
 TIDY_FILES := $(filter %.c,$(C_FILES))
 # What cppcheck is not asked: leaks, as it knows no cleanup attributes (base/cleanup.h); what is uninitialized, as it
 # does not follow results by pointer and the macros of sys/queue.h (gcc's -Wmaybe-uninitialized does); readdir() and
-# getpwuid(), which are safe in glibc for a stream of one's own and for one thread. By file: accept4() without an address
+# fgetpwent(), which are safe in glibc for a stream of one's own and for one thread. By file: accept4() without an address
 # is no null pointer's use, MAP_FIXED's result is known, a byte behind the name is its NUL, a boolean counts, _exit() takes
 # one.
-CPPCHECK_LEFT_OUT := resourceLeak memleak uninitvar uninitStructMember readdirCalled getpwuidCalled \
+CPPCHECK_LEFT_OUT := resourceLeak memleak uninitvar uninitStructMember readdirCalled fgetpwentCalled \
 	missingIncludeSystem internalAstError nullPointer:cmd/compare/probe_bench.c nullPointer:vmm/qemu/listener.c \
 	nullPointer:vmm/vhost_user/serve.c nullPointer:runtime/control.c leakReturnValNotUsed:vmm/pci/pci_root.c \
 	arrayIndexThenCheck:oci/seccomp.c \
@@ -174,6 +183,8 @@ help:
 	@echo "make fuzz          the fuzzers, FUZZ_SECONDS=600 each; FUZZ='NAME ...' only these"
 	@echo "make faults        vrun run with each of its calls failing in turn (half an hour)"
 	@echo "make network-soak  4 GiB through TCP each way (ENGINE=kvm: in the lab)"
+	@echo "make soak          SOAK_MINUTES=5 of containers made, used, killed; counts what is left"
+	@echo "make hostile-soak  ATTACKS=60 hostile guests"
 	@echo "make unit MODE=M   the unit tests of one mode"
 	@echo "make guest         the guest's kernel and initramfs, in $(GUEST)"
 	@echo "make kernel        the tuned guest kernel from Debian's source package (5 minutes on 2 cores)"
@@ -181,5 +192,5 @@ help:
 	@echo "make install       into DESTDIR and PREFIX (now '$(DESTDIR)$(PREFIX)')"
 	@echo "make deb           a Debian package of the same, in build/"
 	@echo "make deb-check     installs and uses that package in a clean Debian 12"
-	@echo "make format, tidy  clang-format, clang-tidy"
+	@echo "make format, tidy  clang-format; clang-tidy, cppcheck"
 	@echo "make clean         remove the builds; distclean: the guest's images too"

@@ -3,9 +3,12 @@
 
 load common
 
-@test "12 containers made, started, exec'd into and deleted, 4 at a time" {
-	run timeout -k 5 400 "$repo/tests/soak" -n 12 -j 4 3>&-
+@test "8 containers made, used and ended in four ways, 2 at a time, beside one that lives: nothing is left" {
+	run timeout -k 5 500 "$repo/tests/soak" -n 8 -j 2 3>&-
 	echo "$output"
 	[ "$status" = 0 ]
-	[[ "$output" == *"12 containers, 4 at a time"* ]]
+	[[ "$output" == *"8 containers, 2 at a time"*"nothing is left"* ]]
+	for way in "ended by itself" "vrun kill" "SIGKILL to vrun-vmm" "delete --force"; do
+		[[ "$output" == *" times: container: $way"* ]]
+	done
 }
