@@ -120,16 +120,41 @@ xattrs() {
 	[ "$(cat "$work/one")" = $'one\nw' ]
 }
 
-@test "a full disk reaches the container as ENOSPC" {
-	mkbundle -- sh -c 'dd if=/dev/zero of=/small/f bs=64k count=64; echo "dd $?"; ls -l /small/f | awk "{ print \$5 }"'
+# failing_disk DIR: a file system on a disk that loses what is written to it and, of "file", what had been written.
+failing_disk() {
+	local first
+	mkdir -p "$work/tiny" "$1"
+	mount -t tmpfs -o size=3m tiny "$work/tiny"
+	truncate -s 16M "$work/tiny/disk"
+	mkfs.ext4 -q -b 4096 -O ^has_journal -E lazy_itable_init=0 "$work/tiny/disk"
+	mount -o loop "$work/tiny/disk" "$1"
+	echo kept >"$1/other"
+	head -c 500000 /dev/zero | tr '\0' x >"$1/file"
+	sync -f "$1/file"
+	first=$(filefrag -b4096 -v "$1/file" | awk '$1 == "0:" { print $4 + 0 }')
+	# what is behind the end of the disk's file can't be read, once the host's cache is without it
+	truncate -s $((first * 4096)) "$work/tiny/disk"
+	dd of="$1/file" oflag=nocache conv=notrunc,fdatasync count=0 status=none
+	head -c 3M /dev/zero 2>/dev/null >"$work/tiny/rest" || true
+}
+
+@test "a full disk reaches the container as ENOSPC, a failing one as EIO" {
+	mkbundle -- sh -c 'dd if=/dev/zero of=/small/f bs=64k count=64; echo "dd $?"; ls -l /small/f | awk "{ print \$5 }"
+		cat /bad/other; cat /bad/file >/dev/null; echo "cat $?"
+		dd if=/dev/zero of=/bad/new bs=64k count=64 conv=fsync; echo "write $?"; echo over'
 	mkdir -p "$work/small"
 	mount -t tmpfs -o size=1m small "$work/small"
+	failing_disk "$work/bad"
 	add_mount '{ "destination": "/small", "type": "bind", "source": "'"$work/small"'", "options": ["bind", "rw"] }'
+	add_mount '{ "destination": "/bad", "type": "bind", "source": "'"$work/bad"'", "options": ["bind", "rw"] }'
 	run vrun_run
-	umount "$work/small"
+	umount "$work/small" "$work/bad" "$work/tiny"
+	echo "$output"
 	[ "$status" = 0 ]
 	[[ "$output" == *"No space left on device"* ]]
 	[[ "$output" == *"dd 1"* ]]
+	# what could not be written is told by fsync()
+	[[ "$output" == *"kept"*"cat: read error: Input/output error"*"cat 1"*"dd: /bad/new: "*"write 1"*"over"* ]]
 }
 
 @test "the host's changes are seen while the container runs" {
