@@ -271,42 +271,52 @@ int dir_make_all(int dirfd, const char *path, mode_t mode)
 	return 0;
 }
 
-/* Empty the directory `take_fd`, which lies on device `dev`. */
+static int remove_entries(int take_fd, dev_t dev);
+
+static int remove_entry(int dir, const char *name, dev_t dev)
+{
+	struct stat st;
+	int fd, r;
+
+	if (unlinkat(dir, name, 0) == 0 || errno == ENOENT)
+		return 0;
+	if (errno != EISDIR && errno != EPERM)
+		return -errno;
+	fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st) < 0 || st.st_dev != dev) {
+		close_fd(fd);
+		return -EXDEV;
+	}
+	r = remove_entries(fd, dev);
+	if (r < 0)
+		return r;
+	return unlinkat(dir, name, AT_REMOVEDIR) < 0 ? -errno : 0;
+}
+
+/* Empty the directory `take_fd`, which lies on device `dev`. Without memory of its own: opendir() needs some. */
 static int remove_entries(int take_fd, dev_t dev)
 {
-	_cleanup_closedir_ DIR *dir = fdopendir(take_fd);
-	struct dirent *e;
+	_cleanup_close_ int dir = take_fd;
+	_Alignas(struct dirent64) char entries[2048];
+	ssize_t len;
 
-	if (!dir) {
-		int r = -errno;
+	while ((len = getdents64(dir, entries, sizeof(entries))) > 0) {
+		const struct dirent64 *e;
 
-		close_fd(take_fd);
-		return r;
-	}
-	while ((errno = 0, e = readdir(dir))) {
-		struct stat st;
-		int fd, r;
+		for (ssize_t at = 0; at < len; at += e->d_reclen) {
+			int r;
 
-		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
-			continue;
-		if (unlinkat(take_fd, e->d_name, 0) == 0 || errno == ENOENT)
-			continue;
-		if (errno != EISDIR && errno != EPERM)
-			return -errno;
-		fd = openat(take_fd, e->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		if (fd < 0)
-			return -errno;
-		if (fstat(fd, &st) < 0 || st.st_dev != dev) {
-			close_fd(fd);
-			return -EXDEV;
+			e = (const struct dirent64 *)(const void *)(entries + at);
+			if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
+				continue;
+			r = remove_entry(dir, e->d_name, dev);
+			if (r < 0)
+				return r;
 		}
-		r = remove_entries(fd, dev);
-		if (r < 0)
-			return r;
-		if (unlinkat(take_fd, e->d_name, AT_REMOVEDIR) < 0)
-			return -errno;
 	}
-	return -errno;
+	return len < 0 ? -errno : 0;
 }
 
 int dir_remove_all(int dirfd, const char *path)
