@@ -158,8 +158,9 @@ int main(int argc, char **argv)
 	log_set_prefix("vrun");
 	r = stdio_fill();
 	if (r < 0)
-		return 1;
-	r = vrun(&globals, argc, argv, &err);
+		err_set_errno(&err, r, "opening /dev/null as standard stream");
+	else
+		r = vrun(&globals, argc, argv, &err);
 	if (err.code)
 		log_error("%s", err.text);
 	return r < 0 ? 1 : r;

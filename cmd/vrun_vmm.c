@@ -72,8 +72,10 @@ int main(int argc, char **argv)
 		raise_file_limit();
 		return vmm_serve_main(argc - 2, argv + 2);
 	}
-	if (argc != 2 || !has_sync_socket() || fcntl(LAUNCH_SYNC_FD, F_SETFD, FD_CLOEXEC) < 0)
+	if (argc != 2 || !has_sync_socket())
 		return by_hand(argc > 1 ? argv[1] : "");
+	if (fcntl(LAUNCH_SYNC_FD, F_SETFD, FD_CLOEXEC) < 0)
+		return 1;
 	/* The guest's umask has been applied to the modes of what it makes. */
 	umask(0);
 	raise_file_limit();

@@ -179,7 +179,8 @@ int fcntl(int fd, int command, ...)
 	va_start(ap, command);
 	arg = va_arg(ap, void *);
 	va_end(ap);
-	return FAILS("fcntl", EMFILE) ? -1 : real(fd, command, arg);
+	/* F_GETFD asks whether there is one: "no" is no failure. */
+	return command != F_GETFD && FAILS("fcntl", EMFILE) ? -1 : real(fd, command, arg);
 }
 
 int socket(int domain, int type, int protocol)
