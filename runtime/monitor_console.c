@@ -54,9 +54,12 @@ static void on_input(void *ctx, int fd, uint32_t events)
 static void send_history(const struct monitor_console *con)
 {
 	_cleanup_free_ char *text = malloc(HISTORY_MAX);
-	size_t len = text ? console_log_tail(vmm_console(con->m->vmm), HISTORY_LINES, text, HISTORY_MAX) : 0;
+	const char *end;
 
-	for (const char *line = text, *end = text + len; line < end;) {
+	if (!text)
+		return;
+	end = text + console_log_tail(vmm_console(con->m->vmm), HISTORY_LINES, text, HISTORY_MAX);
+	for (const char *line = text; line < end;) {
 		size_t n = strcspn(line, "\n");
 
 		on_output((void *)(uintptr_t)con, line, n);
