@@ -226,6 +226,7 @@ untouched() { # NS
 	vrun state a >"$work/state.mute"
 	kill -CONT "$(jq .pid "$work/state.paused")"
 	vrun resume a
+	vrun exec a ping -c 2 -W 10 10.77.0.1
 	vrun state a | tee "$work/state.running"
 	for i in paused running; do
 		jq -e --arg s $i '.status == $s and .id == "a" and .owner != null and (.network_interfaces
@@ -449,6 +450,7 @@ refused() {
 	ip -n "$net-tun" tuntap add tun7 mode tun
 	ip -n "$net-tun" link set tun7 up
 	refused tun tun "network interface tun7: its type, tun, can't be carried over into a VM"
+	[ "$(ip -n "$net-tun" -o link show type tun | wc -l)" = 1 ]
 
 	plug mtu 3 65535
 	refused mtu mtu "network interface eth0: its MTU is 65535; a VM's can be from 68 to 65521"
