@@ -11,10 +11,10 @@ setup_file() {
 	mkdir -p "$dir"
 	start_containerd
 	echo '{}' >"$dir/config.json"
-	# No bridge and no packet filter: the containers need no network.
-	setsid dockerd --config-file "$dir/config.json" --host "unix://$dir/socket" --data-root "$dir/data" --exec-root "$dir/exec" \
+	# In a network namespace of its own: its bridge and its packet filter are nobody else's.
+	setsid unshare --net sh -c 'ip link set lo up; exec "$@"' sh dockerd --config-file "$dir/config.json" --host "unix://$dir/socket" --data-root "$dir/data" --exec-root "$dir/exec" \
 		--pidfile "$dir/pid" --containerd "$BATS_FILE_TMPDIR/containerd/socket" --storage-driver vfs \
-		--bridge none --iptables=false --ip6tables=false --exec-opt native.cgroupdriver=cgroupfs \
+		--bip 10.231.7.1/24 --exec-opt native.cgroupdriver=cgroupfs \
 		--cgroup-parent "/$cgroup" --add-runtime "vrun=$vrun" --default-runtime vrun >"$dir/log" 2>&1 3>&- 4>&- &
 	wait_until docker version || { tail -n 20 "$dir/log"; return 1; }
 	docker import "$BATS_FILE_TMPDIR/rootfs.tar" busybox >/dev/null
@@ -107,6 +107,28 @@ once() {
 	expect 0 "/dir/refused: Read-only file system"
 	expect 0 $'taken\nCapBnd:\t0000000000000000\n134217728\n30\n/sbin/docker-init -- sh'
 	docker volume rm named
+}
+
+# here COMMAND...: where the daemon is.
+here() {
+	nsenter --target "$(cat "$BATS_FILE_TMPDIR/docker/pid")" --net "$@"
+}
+
+@test "the default bridge: a published port, another container, the way out" {
+	local address
+	mkdir "$BATS_TEST_TMPDIR/www"
+	echo "a page of $$" >"$BATS_TEST_TMPDIR/www/index.html"
+	docker run -d --name web -p 127.0.0.1:8080:80 -v "$BATS_TEST_TMPDIR/www:/www:ro" busybox httpd -f -p 80 -h /www
+	[ "$(here curl -sS --retry 5 --retry-connrefused -m 20 http://127.0.0.1:8080/)" = "a page of $$" ]
+	address=$(docker inspect web --format '{{.NetworkSettings.IPAddress}}')
+	[[ $address == 10.231.7.* ]]
+	[ "$(here curl -sS -m 20 "http://$address/")" = "a page of $$" ]
+	run docker run --rm --hostname other busybox sh -c '
+		printf "GET / HTTP/1.0\r\n\r\n" | nc -w 10 '"$address"' 80; ip route; ping -c 1 -W 10 10.231.7.1 | grep "1 packets rec"'
+	expect 0 "a page of $$"
+	expect 0 "default via 10.231.7.1 dev eth0"
+	docker rm -f web
+	! here curl -s -m 5 http://127.0.0.1:8080/
 }
 
 @test "exit statuses: the container's, 125, 126, 127, 137" {

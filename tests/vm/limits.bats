@@ -138,3 +138,75 @@ cpu.max.burst 1000" ] || { echo "$output"; return 1; }
 	[ ! -s "$work/events.err" ] || { cat "$work/events.err"; return 1; }
 	fails_with "*container does not exist*" vrun events --stats "$id"
 }
+
+# under_systemd COMMAND...: where systemd seems to run, and busctl is ours: it does what systemd does of it.
+under_systemd() {
+	unshare --mount --propagation private sh -c 'mkdir -p /run/systemd && mount -t tmpfs none /run/systemd && mkdir /run/systemd/system && exec "$@"' sh \
+		env PATH="$work/bin:$PATH" BUSCTL_LOG="$work/busctl.log" timeout -k 5 120 "$@"
+}
+
+make_busctl() {
+	mkdir -p "$work/bin"
+	cat >"$work/bin/busctl" <<-'S'
+		#!/bin/bash
+		printf '%s\n' "$*" >>"$BUSCTL_LOG"
+		[ "$1 $2 $3 $4 $5 $6" = "--system --quiet call org.freedesktop.systemd1 /org/freedesktop/systemd1 org.freedesktop.systemd1.Manager" ] || exit 1
+		top=/sys/fs/cgroup
+		[ ! -d $top/systemd ] || top=$top/systemd
+		case $7 in
+		StartTransientUnit)
+			case $9 in *refused*) echo "Unit name is refused." >&2; exit 1 ;; esac
+			[[ " $* " =~ " Slice s "([^ ]+)" " ]] && slice=${BASH_REMATCH[1]}
+			[[ " $* " =~ " PIDs au 1 "([0-9]+)" " ]] && pid=${BASH_REMATCH[1]}
+			mkdir -p "$top/$slice/$9"
+			echo "$pid" >"$top/$slice/$9/cgroup.procs"
+			;;
+		StopUnit) find "$top" -maxdepth 2 -name "$9" -exec rmdir {} + 2>/dev/null; true ;;
+		esac
+	S
+	chmod +x "$work/bin/busctl"
+}
+
+@test "--systemd-cgroup: a scope with its limits is asked of systemd, set anew, and stopped" {
+	local pid unit=vrun-s1-$$.scope slice=vruntest$$.slice limit
+	id=s1-$$
+	make_busctl
+	mkbundle -- sleep 1000
+	jq '.linux.cgroupsPath = $p | .linux.resources.memory = { limit: 134217728 } | .linux.resources.pids = { limit: 50 }
+		| .linux.resources.cpu = { quota: 25000, period: 50000 } | .annotations = { "org.vrun.engine": $e }' \
+		--arg e "$VRUN_TEST_ENGINE" --arg p "$slice:vrun:s1-$$" "$bundle/config.json" >"$work/config.new"
+	mv "$work/config.new" "$bundle/config.json"
+	under_systemd "$VRUN_TEST_BIN/vrun" --root "$state" --systemd-cgroup run --detach --pid-file "$work/pid" -b "$bundle" "$id" \
+		</dev/null >"$work/out" 2>&1 || { cat "$work/out" "$work/busctl.log"; return 1; }
+	pid=$(cat "$work/pid")
+	cat "$work/busctl.log" "/proc/$pid/cgroup"
+	grep -q "StartTransientUnit ssa(sv)a(sa(sv)) $unit replace [0-9]* Description s .* Slice s $slice Delegate b true .* PIDs au 1 $pid .* 0$" \
+		"$work/busctl.log"
+	grep -q ' TasksMax t 306 ' "$work/busctl.log"
+	grep -q ' CPUQuotaPerSecUSec t 500000\b' "$work/busctl.log"
+	# systemd's own hierarchy and those that it leaves to others have it in the same place
+	! grep -v -e "/$slice/$unit\$" -e '^[0-9]*:\(freezer\|devices\|cpuset\|perf_event\|hugetlb\|net_[a-z,_]*\|rdma\|misc\|blkio\)\?:/' "/proc/$pid/cgroup"
+	limit=$(host_file memory.limit_in_bytes memory.max)
+	grep -q " Memory\(Limit\|Max\) t $limit " "$work/busctl.log"
+	[ "$(guest memory.max)" = "memory.max 134217728" ]
+
+	under_systemd "$VRUN_TEST_BIN/vrun" --root "$state" update --pids-limit 60 "$id"
+	tail -n 1 "$work/busctl.log" | grep -q "SetUnitProperties sba(sv) $unit true .* TasksMax t 316"
+	[ "$(host_file pids.max pids.max)" = 316 ]
+
+	under_systemd "$VRUN_TEST_BIN/vrun" --root "$state" delete --force "$id"
+	grep -q "StopUnit ss $unit replace" "$work/busctl.log"
+	grep -q "ResetFailedUnit s $unit" "$work/busctl.log"
+	[ -z "$(find /sys/fs/cgroup -name "$unit")" ]
+
+	# what systemd says against it is told, and nothing is left
+	jq '.linux.cgroupsPath = $p' --arg p "$slice:vrun:refused$$" "$bundle/config.json" >"$work/config.new"
+	mv "$work/config.new" "$bundle/config.json"
+	fails_with "*making the container's scope by systemd: Unit name is refused.*" \
+		under_systemd "$VRUN_TEST_BIN/vrun" --root "$state" --systemd-cgroup create -b "$bundle" "$id"
+	fails_with "*container does not exist*" vrun state "$id"
+	jq '.linux.cgroupsPath = "/not/systemds"' "$bundle/config.json" >"$work/config.new"
+	mv "$work/config.new" "$bundle/config.json"
+	fails_with '*slice:prefix:name*' under_systemd "$VRUN_TEST_BIN/vrun" --root "$state" --systemd-cgroup create -b "$bundle" "$id"
+	find /sys/fs/cgroup -maxdepth 2 -name "$slice" -exec rmdir {} + 2>/dev/null || true
+}
