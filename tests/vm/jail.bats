@@ -112,9 +112,9 @@ in_mounts_of() {
 		for ("/", "/proc", "/run", "/dev", "/ro", "/link") { print "$_ has ", list($_), "\n" }
 		for ("/made", "/ro/made", "/run/made", "/proc/made", "/dev/made", "/run/later/made", "/link/new") {
 			print "put $_: ", put($_), "\n" }' | tee "$work/seen"
-	for t in '/ro/file: text' '/run/later/file: text' '/proc has ' '/run has later' '/dev has mqueue pts shm' '/ro has file' '/link has new' \
+	for t in '/ro/file: text' '/run/later/file: text' '/proc has Transport endpoint is not connected' '/run has later' '/dev has mqueue pts shm' '/ro has file' '/link has new' \
 		'put /made: ok' 'put /ro/made: Read-only file system' 'put /run/made: Read-only file system' \
-		'put /proc/made: Read-only file system' 'put /dev/made: Read-only file system' 'put /run/later/made: ok' \
+		'put /proc/made: Transport endpoint is not connected' 'put /dev/made: Read-only file system' 'put /run/later/made: ok' \
 		'put /link/new: Read-only file system'; do
 		grep -qxF "$t" "$work/seen" || { echo "not seen: $t"; return 1; }
 	done

@@ -29,6 +29,8 @@ int jail_root_copy(int fd, bool submounts, uint64_t attributes);
 int jail_root_enter(const int *fds, size_t n, const struct jail_view *view, struct err *err);
 /* In parts, each 0 or a descriptor, or -errno: an empty tmpfs, nowhere yet. */
 int jail_root_empty(void);
+/* A directory in which everything fails, listing it too. Where /dev/fuse can be opened. */
+int jail_root_gone(void);
 /* Put a mount on top of the root: paths still start at what is below, and who comes in starts on top. */
 int jail_root_cover(int fd);
 /* Both. */
@@ -42,8 +44,8 @@ int jail_root_pivot(int fd);
 
 /* --- view.c --- */
 
-/* `shares`: those that the places number, attached. */
-int jail_view_show(const struct jail_view *view, const int *shares);
+/* `gone`: jail_root_gone(), or -errno. `shares`: those that the places number, attached. */
+int jail_view_show(const struct jail_view *view, int gone, const int *shares);
 
 /* --- caps.c --- */
 

@@ -14,8 +14,9 @@
  * This process is the container's on the host, and tools enter the mount namespace of a container's
  * process and expect its files there: podman cp does. So the root of the namespace, in which they are
  * then, is not the process's, but what jail_set_view() has described: the container's root, with the
- * other shares where the container has them, and an empty read-only tmpfs wherever the guest has
- * mounted something of its own, so that what is copied there fails and is not lost below.
+ * other shares where the container has them, and wherever the guest has mounted something of its own
+ * a directory in which everything fails, so that nothing is lost below it and it does not seem
+ * empty: podman top lists /proc. Where shares are in it, or without FUSE, it is an empty read-only tmpfs.
  *
  * What remains, and why
  *

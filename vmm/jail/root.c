@@ -98,6 +98,26 @@ int jail_root_empty(void)
 	return fd < 0 ? -errno : fd;
 }
 
+/* A FUSE file system whose server has gone. */
+int jail_root_gone(void)
+{
+	_cleanup_close_ int fs = fsopen("fuse", FSOPEN_CLOEXEC);
+	_cleanup_close_ int dev = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+	char number[16];
+	int fd;
+
+	snprintf(number, sizeof(number), "%d", dev);
+	if (fs < 0 || dev < 0 || fsconfig(fs, FSCONFIG_SET_STRING, "fd", number, 0) < 0 ||
+	    fsconfig(fs, FSCONFIG_SET_STRING, "rootmode", "40555", 0) < 0 ||
+	    fsconfig(fs, FSCONFIG_SET_STRING, "user_id", "0", 0) < 0 ||
+	    fsconfig(fs, FSCONFIG_SET_STRING, "group_id", "0", 0) < 0 ||
+	    fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+		return -errno;
+	fd = fsmount(fs, FSMOUNT_CLOEXEC,
+		     MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_RDONLY);
+	return fd < 0 ? -errno : fd;
+}
+
 int jail_root_cover(int fd)
 {
 	return move_mount(fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0 ? -errno : 0;
@@ -207,6 +227,8 @@ static int make_inner(const int *fds, size_t n)
 
 int jail_root_enter(const int *fds, size_t n, const struct jail_view *view, struct err *err)
 {
+	/* Before the host's files are gone. */
+	_cleanup_close_ int gone = view->n > 0 ? jail_root_gone() : -EBADF;
 	_cleanup_close_ int root = -EBADF;
 	int r;
 
@@ -216,7 +238,7 @@ int jail_root_enter(const int *fds, size_t n, const struct jail_view *view, stru
 	root = make_inner(fds, n);
 	if (root < 0)
 		return err_set_errno(err, root, "vrun-vmm can't be confined: a share in its root");
-	r = jail_view_show(view, fds);
+	r = jail_view_show(view, gone, fds);
 	if (r < 0)
 		return err_set_errno(err, r, "vrun-vmm can't be confined: what its container is seen as");
 	if (fchdir(root) < 0 || chroot(".") < 0)

@@ -21,9 +21,40 @@ struct builder {
 	const struct jail_view *view;
 	const int *shares;
 	int root;
+	int gone; /* jail_root_gone(), or -EBADF */
+	bool has_gone; /* it is mounted somewhere */
 	int *covers; /* of the guest's own places, to be made read-only when all is there */
 	size_t n_covers;
 };
+
+static bool is_below(const char *path, const char *dir)
+{
+	size_t len = strlen(dir);
+
+	return !strncmp(path, dir, len) && path[len] == '/';
+}
+
+/* Are there places in this one? */
+static bool is_passed_through(const struct builder *b, const struct jail_place *place)
+{
+	for (size_t i = 0; i < b->view->n; i++) {
+		if (is_below(b->view->places[i].path, place->path))
+			return true;
+	}
+	return false;
+}
+
+/* What is mounted nowhere yet can be moved, but not copied. */
+static int take_gone(struct builder *b)
+{
+	int fd;
+
+	if (b->has_gone)
+		return jail_root_copy(b->gone, false, 0);
+	fd = fcntl(b->gone, F_DUPFD_CLOEXEC, 3);
+	b->has_gone = fd >= 0;
+	return fd < 0 ? -errno : fd;
+}
 
 static int copy_share(const struct builder *b, const struct jail_place *place)
 {
@@ -32,8 +63,10 @@ static int copy_share(const struct builder *b, const struct jail_place *place)
 }
 
 /* What to mount at `target` for a place that only the guest has. */
-static int copy_nothing(const struct jail_place *place, int target)
+static int copy_nothing(struct builder *b, const struct jail_place *place, int target)
 {
+	if (place->directory && b->gone >= 0 && !is_passed_through(b, place))
+		return take_gone(b);
 	if (place->directory)
 		return jail_root_empty();
 	/* The mount point itself: nobody finds the guest's device there, and nobody writes in vain. */
@@ -55,7 +88,7 @@ static int add_place(struct builder *b, const struct jail_place *place)
 	target = root_make(b->root, place->path, directory, &new);
 	if (target < 0)
 		return target;
-	tree = place->share >= 0 ? copy_share(b, place) : copy_nothing(place, target);
+	tree = place->share >= 0 ? copy_share(b, place) : copy_nothing(b, place, target);
 	if (tree < 0)
 		return tree;
 	if (move_mount(tree, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
@@ -83,9 +116,9 @@ static int build(struct builder *b)
 	return r;
 }
 
-int jail_view_show(const struct jail_view *view, const int *shares)
+int jail_view_show(const struct jail_view *view, int gone, const int *shares)
 {
-	struct builder b = { .view = view, .shares = shares, .root = -EBADF };
+	struct builder b = { .view = view, .shares = shares, .root = -EBADF, .gone = gone };
 	mode_t mask;
 	int r;
 
