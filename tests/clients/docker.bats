@@ -119,7 +119,7 @@ here() {
 	mkdir "$BATS_TEST_TMPDIR/www"
 	echo "a page of $$" >"$BATS_TEST_TMPDIR/www/index.html"
 	docker run -d --name web -p 127.0.0.1:8080:80 -v "$BATS_TEST_TMPDIR/www:/www:ro" busybox httpd -f -p 80 -h /www
-	[ "$(here curl -sS --retry 5 --retry-connrefused -m 20 http://127.0.0.1:8080/)" = "a page of $$" ]
+	[ "$(here curl -sS --retry 20 --retry-delay 1 --retry-all-errors -m 40 http://127.0.0.1:8080/)" = "a page of $$" ]
 	address=$(docker inspect web --format '{{.NetworkSettings.IPAddress}}')
 	[[ $address == 10.231.7.* ]]
 	[ "$(here curl -sS -m 20 "http://$address/")" = "a page of $$" ]

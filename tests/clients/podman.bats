@@ -298,7 +298,7 @@ once() {
 	mkdir "$BATS_TEST_TMPDIR/www"
 	echo "a page of $$" >"$BATS_TEST_TMPDIR/www/index.html"
 	network=podman quiet run -d --name web -p "$port:80" -v "$BATS_TEST_TMPDIR/www:/www:ro" busybox httpd -f -p 80 -h /www
-	[ "$(curl -sS --retry 5 --retry-connrefused -m 20 "http://127.0.0.1:$port/")" = "a page of $$" ]
+	[ "$(curl -sS --retry 20 --retry-delay 1 --retry-all-errors -m 40 "http://127.0.0.1:$port/")" = "a page of $$" ]
 	address=$(pod inspect web --format '{{.NetworkSettings.IPAddress}}')
 	[ "$(curl -sS -m 20 "http://$address/")" = "a page of $$" ]
 	quiet rm -f -t 0 web

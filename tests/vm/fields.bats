@@ -117,6 +117,7 @@ caps_of() { # NAMES...: as JSON
 		{ destination: "/slave", type: "bind", source: $d, options: ["bind", "rslave"] },
 		{ destination: "/private", type: "bind", source: $d, options: ["bind", "rprivate"] },
 		{ destination: "/zero", type: "bind", source: "/dev/zero", options: ["bind"] },
+		("null", "full", "random", "urandom", "tty", "net/tun", "fuse" | { destination: "/nodes/\(.)", type: "bind", source: "/dev/\(.)", options: ["bind"] }),
 		{ destination: "/unb", type: "bind", source: $d, options: ["bind", "unbindable"] }
 	]' --arg d "$work/dir" --arg f "$work/one"
 	run_script '
@@ -129,6 +130,7 @@ caps_of() { # NAMES...: as JSON
 		touch /rw/made && echo "rw writable"
 		for p in /ro /rw /rro /shared; do echo "$p/sub has $(ls $p/sub)"; done
 		touch /rro/sub/n 2>/dev/null || echo "rro readonly below"
+		cd /nodes && stat -c "%n %t,%T" null full random urandom tty net/tun fuse; cd /
 		stat -c "zero %F %t,%T" /zero; head -c 3 /zero | wc -c
 		mkdir /b && mount --bind /unb /b 2>/dev/null || echo "not bindable"
 	'
@@ -136,7 +138,7 @@ caps_of() { # NAMES...: as JSON
 	[ "$status" = 0 ]
 	has "/ro/sub has " "/rw/sub has below" "/rro/sub has below" "/shared/sub has " "rro readonly below"
 	has "file one" "inner one" "inner writable" "file readonly" "rro readonly" "ro noexec" "rw writable" "not bindable"
-	has "zero character special file 1,5" 3
+	has "zero character special file 1,5" 3 "null 1,3" "full 1,7" "random 1,8" "urandom 1,9" "tty 5,0" "net/tun a,c8" "fuse a,e5"
 	has "/ro ro,nosuid,nodev,noexec,relatime" "/rw rw,noatime" "/rro ro,nosuid,relatime" "/shared rw,relatime shared"
 	has "/private rw,relatime" "/unb rw,relatime unbindable"
 	[ -e "$work/dir/made" ] && [ "$(cat "$work/one")" = changed ] && [ "$(cat "$work/dir/file")" = data ]
@@ -335,16 +337,28 @@ caps_of() { # NAMES...: as JSON
 	refused 'process.scheduler' '.process.scheduler = { policy: "SCHED_NONE" }'
 	refused 'process.ioPriority' '.process.ioPriority = { class: "IOPRIO_NONE", priority: 1 }'
 	refused 'linux.timeOffsets' '.linux.timeOffsets = { monotonic: { secs: 5 } }'
+	refused 'vm.hwConfig.deviceTree' '.vm = { kernel: { path: "/x" }, hwConfig: { deviceTree: "/x" } }'
+	refused 'vm.hwConfig' '.vm = { kernel: { path: "/x" }, hwConfig: { irqs: [5] } }'
+	refused 'block device /dev/disk of the host' '.linux.devices = [{ path: "/dev/disk", type: "b", major: 7, minor: 0 }]'
+	refused 'linux.resources.network.classID' '.linux.resources.network = { classID: 5 }'
 	refused 'linux.sysctl: kernel.hostname' '.linux.sysctl = { "kernel.hostname": "x" }'
 	refused 'windows' '.windows = {}'
 }
 
-@test "apparmorProfile, selinuxLabel and mountLabel are as on a system without them" {
+@test "what is ignored: policies and affinity with a word in the log, fields of later versions, what runc alone needs" {
 	mkbundle -- true
-	config '.process.apparmorProfile = "docker-default" | .process.selinuxLabel = "system_u:system_r:container_t:s0" | .linux.mountLabel = "system_u:object_r:container_file_t:s0"'
-	run_script 'echo runs'
+	config '.process.apparmorProfile = "docker-default" | .process.selinuxLabel = "system_u:system_r:container_t:s0" | .linux.mountLabel = "system_u:object_r:container_file_t:s0"
+	| .process.execCPUAffinity = { initial: "0", final: "0" } | .linux.netDevices = { eth7: {} } | .linux.memoryPolicy = { mode: "MPOL_BIND", nodes: "0" }
+	| .somethingNew = { a: [1] } | .process.args = ["sh", "-c", "echo runs; echo [$NOTIFY_SOCKET$LISTEN_FDS]; ls -A /run"]'
+	run env NOTIFY_SOCKET=/no/socket LISTEN_FDS=1 LISTEN_PID=$$ timeout -k 5 170 "$VRUN_TEST_BIN/vrun" --root "$state" --criu /no/criu \
+		--debug --log "$work/log" run --engine "$VRUN_TEST_ENGINE" --no-pivot --no-new-keyring --no-subreaper "$bundle" ignored
+	echo "$output"
 	[ "$status" = 0 ]
-	has runs
+	[ "$output" = $'runs\n[]' ]
+	local field
+	for field in process.apparmorProfile process.selinuxLabel linux.mountLabel process.execCPUAffinity; do
+		grep -q "level=info msg=\"$field: ignored" "$work/log" || { cat "$work/log"; return 1; }
+	done
 }
 
 @test "linux.resources.devices: the guest's kernel keeps to the rules, as runc has them" {
