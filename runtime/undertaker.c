@@ -146,7 +146,7 @@ static _Noreturn void undertaker_main(int store_fd, int sync, int sock, int vmm,
 	struct duty duty = { .id = id };
 	sigset_t all;
 
-	prctl(PR_SET_NAME, "vrun-undertaker");
+	prctl(PR_SET_NAME, UNDERTAKER_COMM);
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, NULL);
 	log_set_stderr(false);

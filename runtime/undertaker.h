@@ -18,6 +18,9 @@
 
 #include <sys/types.h>
 
+/* Its name in /proc/PID/comm. */
+#define UNDERTAKER_COMM "vrun-undertaker"
+
 struct undertaker {
 	int sock; /* -EBADF: there is none */
 	pid_t pid;

@@ -87,6 +87,8 @@ int stack_run(const struct stack *s, const char *dir, int limit, struct output *
 int stack_probe(struct compare *c, enum side side, const char *name, const struct bundle_change *change,
 		int limit, struct output *ret, struct err *err);
 
+enum { LIVE_PIDS = 64 };
+
 /* A container that runs `probe wait` until it is ended. */
 struct live {
 	const struct stack *stack;
@@ -101,6 +103,9 @@ int live_create(const struct compare *c, const struct stack *s, const char *name
 int live_start(const struct live *live, struct err *err);
 /* Wait until the log holds a line that begins with `word`. -ETIMEDOUT. */
 int live_wait_for(const struct live *live, const char *word, int limit, struct err *err);
+/* One that waits, and the host processes behind it: process_tree(). */
+int live_idle(struct compare *c, enum side side, struct live *ret, pid_t pids[static LIVE_PIDS],
+	      size_t *ret_n, struct err *err);
 void live_end(struct live *live);
 #define _cleanup_live_ __attribute__((cleanup(live_end)))
 

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STARTS = 5, LIMIT = 120, PIDS_MAX = 64 };
+enum { STARTS = 5, LIMIT = 120 };
 
 static int by_size(const void *a, const void *b)
 {
@@ -69,7 +69,6 @@ static double memory_of(pid_t pid)
 
 static int host_memory(struct compare *c, struct group *group, struct err *err)
 {
-	static const char *const args[] = { "wait", NULL };
 	struct row *row =
 		report_add(group, "memory.host", "Host memory of an idle container",
 			   "Pss of all host processes behind it; what the kernel itself holds is not in it");
@@ -78,19 +77,15 @@ static int host_memory(struct compare *c, struct group *group, struct err *err)
 	row->better = BETTER_LOWER;
 	for (int s = 0; s < SIDES; s++) {
 		_cleanup_live_ struct live live = { .id = "" };
-		pid_t pids[PIDS_MAX];
+		pid_t pids[LIVE_PIDS];
 		double mib = 0;
 		size_t n;
 		int r;
 
 		compare_progress(c, "%s: memory of an idle container", c->stacks[s].name);
-		r = live_create(c, &c->stacks[s], s == SIDE_NS ? "idle-ns" : "idle-vm",
-				&(struct bundle_change){ .args = args }, true, &live, err);
-		if (r == 0)
-			r = live_wait_for(&live, "ready", LIMIT, err);
+		r = live_idle(c, (enum side)s, &live, pids, &n, err);
 		if (r < 0)
 			return r;
-		n = process_tree(live.pid, pids, PIDS_MAX);
 		for (size_t i = 0; i < n; i++)
 			mib += memory_of(pids[i]);
 		cell_number(&row->cells[s], MOOD_PLAIN, mib);

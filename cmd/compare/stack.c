@@ -362,6 +362,20 @@ int live_wait_for(const struct live *live, const char *word, int limit, struct e
 		       live->stack->name, word, limit);
 }
 
+int live_idle(struct compare *c, enum side side, struct live *ret, pid_t pids[static LIVE_PIDS],
+	      size_t *ret_n, struct err *err)
+{
+	static const char *const args[] = { "wait", NULL };
+	int r = live_create(c, &c->stacks[side], side == SIDE_NS ? "idle-ns" : "idle-vm",
+			    &(struct bundle_change){ .args = args }, true, ret, err);
+
+	if (r == 0)
+		r = live_wait_for(ret, "ready", SHORT_LIMIT, err);
+	if (r == 0)
+		*ret_n = process_tree(ret->pid, pids, LIVE_PIDS);
+	return r;
+}
+
 void live_end(struct live *live)
 {
 	if (live->id[0])

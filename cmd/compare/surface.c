@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "cmd/compare/compare.h"
+#include "runtime/undertaker.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -20,11 +21,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { PIDS_MAX = 64, LIMIT = 60, TRACE_LIMIT = 90, STATUS_MAX = 1 << 16 };
+enum { TRACE_LIMIT = 90, STATUS_MAX = 1 << 16 };
 
 /* The worst of all processes behind one container. */
 struct behind {
 	size_t processes, threads;
+	size_t aside; /* processes that the container does not reach */
 	int capabilities; /* of the most privileged */
 	bool uid_zero, new_privs, filtered;
 	int namespaces; /* other than the host's; of the process that has the fewest */
@@ -83,6 +85,40 @@ static long open_devices(pid_t pid)
 	return n;
 }
 
+/* It waits outside of the wall, for the end: what is in the container has no way to it. */
+static bool is_undertaker(pid_t pid)
+{
+	_cleanup_free_ char *comm = NULL;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/comm", pid);
+	return file_read(AT_FDCWD, path, STATUS_MAX, &comm, NULL) == 0 && !strcmp(comm, UNDERTAKER_COMM "\n");
+}
+
+/* Of the thread that has the most: threads that serve files have some that others gave up. */
+static int capabilities(pid_t pid)
+{
+	_cleanup_closedir_ DIR *dir = NULL;
+	struct dirent *e;
+	char path[64];
+	int most = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", pid);
+	dir = opendir(path);
+	while (dir && (e = readdir(dir))) {
+		_cleanup_free_ char *status = NULL;
+		char name[64];
+		int n;
+
+		snprintf(name, sizeof(name), "%.20s/status", e->d_name);
+		if (e->d_name[0] == '.' || file_read(dirfd(dir), name, STATUS_MAX, &status, NULL) < 0)
+			continue;
+		n = __builtin_popcountll(status_hex(status, "\nCapEff:"));
+		most = n > most ? n : most;
+	}
+	return most;
+}
+
 static void add_process(struct behind *b, pid_t pid)
 {
 	_cleanup_free_ char *status = NULL;
@@ -92,7 +128,7 @@ static void add_process(struct behind *b, pid_t pid)
 	snprintf(path, sizeof(path), "/proc/%d/status", pid);
 	if (file_read(AT_FDCWD, path, STATUS_MAX, &status, NULL) < 0)
 		return;
-	caps = __builtin_popcountll(status_hex(status, "\nCapEff:"));
+	caps = capabilities(pid);
 	ns = own_namespaces(pid);
 	b->capabilities = caps > b->capabilities ? caps : b->capabilities;
 	b->namespaces = b->processes == 0 || ns < b->namespaces ? ns : b->namespaces;
@@ -105,22 +141,22 @@ static void add_process(struct behind *b, pid_t pid)
 
 static int look(struct compare *c, enum side side, struct behind *ret, struct err *err)
 {
-	static const char *const args[] = { "wait", NULL };
 	_cleanup_live_ struct live live = { .id = "" };
-	pid_t pids[PIDS_MAX];
-	size_t n;
+	pid_t pids[LIVE_PIDS];
+	size_t all, n = 0;
 	int r;
 
 	compare_progress(c, "%s: the processes behind a container", c->stacks[side].name);
-	r = live_create(c, &c->stacks[side], side == SIDE_NS ? "wait-ns" : "wait-vm",
-			&(struct bundle_change){ .args = args }, true, &live, err);
-	if (r == 0)
-		r = live_wait_for(&live, "ready", LIMIT, err);
+	r = live_idle(c, side, &live, pids, &all, err);
 	if (r < 0)
 		return r;
-	n = process_tree(live.pid, pids, PIDS_MAX);
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < all; i++) {
+		if (is_undertaker(pids[i]))
+			continue;
 		add_process(ret, pids[i]);
+		pids[n++] = pids[i];
+	}
+	ret->aside = all - n;
 	return filters_read(pids, n, &ret->allowed, &ret->filtered, err);
 }
 
@@ -168,10 +204,11 @@ static void add_reach(struct group *group, const struct behind b[SIDES])
 
 static void add_hand(struct group *group, const struct behind b[SIDES])
 {
-	struct row *processes =
-		report_add(group, "behind.processes", "Host processes behind a container", NULL);
+	struct row *processes = report_add(
+		group, "behind.processes", "Host processes behind a container",
+		"those that what it does reaches; vrun's undertaker, if there is one, only waits for their end");
 	struct row *caps = report_add(group, "behind.capabilities", "Their capabilities on the host",
-				      "of the most privileged one");
+				      "of the most privileged thread");
 	struct row *uid = report_add(group, "behind.uid", "Their user on the host", NULL);
 	struct row *nnp =
 		report_add(group, "behind.no_new_privs", "May gain privileges by exec", "no_new_privs");
@@ -182,8 +219,9 @@ static void add_hand(struct group *group, const struct behind b[SIDES])
 
 	caps->better = BETTER_LOWER;
 	for (int s = 0; s < SIDES; s++) {
-		cell_text(&processes->cells[s], MOOD_PLAIN, "%zu, of %zu thread%s", b[s].processes,
-			  b[s].threads, b[s].threads == 1 ? "" : "s");
+		cell_text(&processes->cells[s], MOOD_PLAIN, "%zu, of %zu thread%s%s", b[s].processes,
+			  b[s].threads, b[s].threads == 1 ? "" : "s",
+			  b[s].aside ? "; and one that waits" : "");
 		cell_number(&caps->cells[s], MOOD_PLAIN, b[s].capabilities);
 		cell_text(&uid->cells[s], b[s].uid_zero ? MOOD_SHARED : MOOD_APART, "%s",
 			  b[s].uid_zero ? "root" : "not root");

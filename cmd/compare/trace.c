@@ -21,8 +21,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { PIDS_MAX = 64 };
-
 static const long trace_options = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK |
 				  PTRACE_O_TRACEVFORK | PTRACE_O_TRACEEXEC;
 
@@ -97,8 +95,8 @@ static void follow(pid_t main_pid, bool from_exec, struct syscall_set *set)
 static void trace_main(pid_t pid, bool from_exec, int limit, int sock)
 {
 	struct syscall_set set = { .calls = 0 };
-	pid_t pids[PIDS_MAX];
-	size_t n = process_tree(pid, pids, PIDS_MAX);
+	pid_t pids[LIVE_PIDS];
+	size_t n = process_tree(pid, pids, LIVE_PIDS);
 	char ok = 1;
 
 	/* The end of this process lets all tracees go on untraced. */

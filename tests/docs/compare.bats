@@ -54,6 +54,11 @@ get() {
 	[ "$used" -ge 15 ] && [ "$used" -le 60 ]
 	[ "$(get '.surface["syscalls.used"].vm')" -ge 15 ]
 	[ "$(get '.surface["behind.capabilities"].namespaces')" = 14 ]
+	# the jail's: vrun-vmm and the emulator, and not the undertaker beside them
+	[ "$(get '.surface["syscalls.allowed"].vm')" -lt "$allowed" ]
+	[[ "$(get '.surface["behind.processes"].vm')" =~ ^2,\ of\ [0-9]+\ threads ]]
+	[ "$(get '.surface["behind.capabilities"].vm')" -le 9 ]
+	[ "$(get '.surface["behind.no_new_privs"].vm')" = no ]
 	[ "$(get '.seen')" = null ]
 }
 
