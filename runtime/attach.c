@@ -25,6 +25,7 @@ struct attach {
 	void *ctx;
 	struct err *err;
 	int status; /* of what went wrong, when err is set */
+	bool heard; /* of the container: that it is there, or has ended before */
 };
 
 static void on_signal(void *ctx, const struct signalfd_siginfo *si)
@@ -71,7 +72,10 @@ static int take_message(struct attach *a)
 		err_set(a->err, msg.number > 0 && msg.number < 4096 ? -msg.number : -EIO, "%s",
 			msg.text ? msg.text : "vrun-vmm failed");
 		a->status = msg.status ? msg.status : 1;
+	} else if (msg.type == MESSAGE_EXITED) {
+		a->heard = true;
 	} else if (msg.type == MESSAGE_CREATED || msg.type == MESSAGE_STARTED) {
+		a->heard = true;
 		tell(a, &a->ops.created);
 		if (msg.type == MESSAGE_STARTED)
 			tell(a, &a->ops.started);
@@ -176,6 +180,11 @@ int attach_run(struct container *container, const struct attach_ops *ops, void *
 		relay_drain(a.relay);
 	relay_free(a.relay);
 	status = launch_reap(&container->launch);
+	/* It was killed, or could not even say why it ends. */
+	if (!err->code && !a.heard) {
+		a.status = status ? status : 1;
+		err_set(err, -ECHILD, "vrun-vmm ended before the container was there (exit status %d)", status);
+	}
 	loop_free(a.loop);
 	close_fd(a.pidfd);
 	return err->code ? a.status : status;

@@ -100,3 +100,22 @@ settle() { # ID: whoever lost its other half ends by itself
 	ip netns del "$net"
 	[ $bad = 0 ]
 }
+
+@test "a vrun-vmm that ends before it can say anything" {
+	local end
+	mkbundle -- true
+	mkdir "$work/bin"
+	cp "$VRUN_TEST_BIN/vrun" "$work/bin/"
+	for end in "exit 3" 'kill -KILL $$'; do
+		printf '#!/bin/sh\n%s\n' "$end" >"$work/bin/vrun-vmm"
+		chmod 755 "$work/bin/vrun-vmm"
+		for verb in run create; do
+			run timeout -k 2 60 "$work/bin/vrun" --root "$state" $verb --engine "$VRUN_TEST_ENGINE" \
+				--kernel "$repo/build/guest/vmlinux" --initrd "$repo/build/guest/initrd.img" -b "$bundle" "e$$"
+			echo "$verb: $end: status $status: $output"
+			[[ "$output" == *"vrun: "*"vrun-vmm ended before the container was there"* ]] || [[ "$output" == *"vrun: launch parameters"* ]]
+			[ "$status" != 0 ]
+			leftovers
+		done
+	done
+}
