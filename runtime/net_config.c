@@ -254,14 +254,8 @@ static int sort_routes(struct guest_net *net)
 /* Those that every namespace is born with: ip-rule(8). */
 static bool is_default_rule(const struct guest_rule *rule)
 {
-	const struct guest_rule plain = {
-		.family = rule->family,
-		.action = FR_ACT_TO_TBL,
-		.priority = rule->priority,
-		.table = rule->table,
-	};
-
-	if (memcmp(rule, &plain, sizeof(plain)) != 0)
+	if (rule->dst_len || rule->src_len || rule->tos || rule->fwmark || rule->fwmask || *rule->iif ||
+	    *rule->oif || rule->action != FR_ACT_TO_TBL)
 		return false;
 	return (rule->priority == 0 && rule->table == RT_TABLE_LOCAL) ||
 	       (rule->priority == 32766 && rule->table == RT_TABLE_MAIN) ||
@@ -295,7 +289,6 @@ static int on_rule(void *ctx, const struct nlmsghdr *nlh)
 	if (nlh->nlmsg_type != RTM_NEWRULE || !is_ip(frh->family))
 		return 0;
 	netlink_attrs(nlh, sizeof(*frh), tb, FRA_MAX);
-	/* Whole, padding too: it is compared as memory. */
 	memset(&rule, 0, sizeof(rule));
 	rule.family = frh->family;
 	rule.dst_len = frh->dst_len;
