@@ -37,7 +37,7 @@ static void drop_dirs(struct cgroup *cgroup)
 int cgroup_set_dirs(struct cgroup *cgroup, const struct cgroup_host *host, const char *path, struct err *err)
 {
 	drop_dirs(cgroup);
-	cgroup->dirs = calloc(host->n, sizeof(*cgroup->dirs));
+	cgroup->dirs = calloc(host->n ? host->n : 1, sizeof(*cgroup->dirs));
 	if (!cgroup->dirs)
 		return err_set(err, -ENOMEM, "out of memory");
 	for (size_t i = 0; i < host->n; i++) {
