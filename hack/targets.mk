@@ -70,6 +70,7 @@ soak:
 	@$(MAKE) --no-print-directory MODE=release binaries
 	@$(MAKE) --no-print-directory guest
 	@tests/soak -m $(SOAK_MINUTES)
+	VRUN_TEST_FILES=1000000 bats --tap -f 'more files than descriptors' tests/vm/escape.bats
 
 # So many hostile guests, mostly under a sanitized VMM; a minute has three or four.
 ATTACKS ?= 60
