@@ -18,3 +18,12 @@ void signals_reset(void)
 	sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
+
+void signals_forwarded(sigset_t *ret)
+{
+	static const int ours[] = { SIGCHLD, SIGURG, SIGSEGV, SIGBUS, SIGILL, SIGFPE };
+
+	sigfillset(ret);
+	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
+		sigdelset(ret, ours[i]);
+}

@@ -82,47 +82,31 @@ UNSIGNED_TYPE(u64, uint64_t, UINT64_MAX);
 SIGNED_TYPE(i32, int32_t, INT32_MIN, INT32_MAX);
 SIGNED_TYPE(i64, int64_t, INT64_MIN, INT64_MAX);
 
-static int opt_i64_parse(const struct spec_field *f, const struct json *node, void *base, struct err *err)
-{
-	struct oci_i64 *field = spec_at(base, f->offset);
-	int r = read_signed(f, node, INT64_MIN, INT64_MAX, &field->v, err);
+/* A number that may be left out, where 0 says something: struct oci_i64, oci_u64. */
+#define OPTIONAL_TYPE(name, type, read, type_min_max, write)                                                 \
+	static int opt_##name##_parse(const struct spec_field *f, const struct json *node, void *base,       \
+				      struct err *err)                                                       \
+	{                                                                                                    \
+		struct type *field = spec_at(base, f->offset);                                               \
+		int r = read(f, node, type_min_max, &field->v, err);                                         \
+                                                                                                             \
+		field->has = r == 0;                                                                         \
+		return r;                                                                                    \
+	}                                                                                                    \
+	static bool opt_##name##_present(const struct spec_field *f, const void *base)                       \
+	{                                                                                                    \
+		return ((const struct type *)spec_const_at(base, f->offset))->has;                           \
+	}                                                                                                    \
+	static void opt_##name##_write(const struct spec_field *f, struct json_out *out, const void *base)   \
+	{                                                                                                    \
+		write(out, ((const struct type *)spec_const_at(base, f->offset))->v);                        \
+	}                                                                                                    \
+	const struct spec_type spec_opt_##name = { opt_##name##_parse, opt_##name##_present,                 \
+						   opt_##name##_write, NULL }
 
-	field->has = r == 0;
-	return r;
-}
-
-static bool opt_i64_present(const struct spec_field *f, const void *base)
-{
-	return ((const struct oci_i64 *)spec_const_at(base, f->offset))->has;
-}
-
-static void opt_i64_write(const struct spec_field *f, struct json_out *out, const void *base)
-{
-	json_out_i64(out, ((const struct oci_i64 *)spec_const_at(base, f->offset))->v);
-}
-
-const struct spec_type spec_opt_i64 = { opt_i64_parse, opt_i64_present, opt_i64_write, NULL };
-
-static int opt_u64_parse(const struct spec_field *f, const struct json *node, void *base, struct err *err)
-{
-	struct oci_u64 *field = spec_at(base, f->offset);
-	int r = read_unsigned(f, node, UINT64_MAX, &field->v, err);
-
-	field->has = r == 0;
-	return r;
-}
-
-static bool opt_u64_present(const struct spec_field *f, const void *base)
-{
-	return ((const struct oci_u64 *)spec_const_at(base, f->offset))->has;
-}
-
-static void opt_u64_write(const struct spec_field *f, struct json_out *out, const void *base)
-{
-	json_out_u64(out, ((const struct oci_u64 *)spec_const_at(base, f->offset))->v);
-}
-
-const struct spec_type spec_opt_u64 = { opt_u64_parse, opt_u64_present, opt_u64_write, NULL };
+#define I64_RANGE INT64_MIN, INT64_MAX
+OPTIONAL_TYPE(i64, oci_i64, read_signed, I64_RANGE, json_out_i64);
+OPTIONAL_TYPE(u64, oci_u64, read_unsigned, UINT64_MAX, json_out_u64);
 
 static int opt_u32_parse(const struct spec_field *f, const struct json *node, void *base, struct err *err)
 {

@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/loop.h"
+#include "base/signals.h"
 #include "runtime/container.h"
 #include "runtime/message.h"
 #include "runtime/proc.h"
@@ -135,17 +136,7 @@ static int set_up(struct attach *a)
 		if (r < 0)
 			return r;
 	}
-	/*
-	 * All that can be caught, as runc: what a user types at a command in the
-	 * foreground is meant for the container. SIGCHLD and SIGURG are not.
-	 */
-	sigfillset(&set);
-	sigdelset(&set, SIGCHLD);
-	sigdelset(&set, SIGURG);
-	sigdelset(&set, SIGSEGV);
-	sigdelset(&set, SIGBUS);
-	sigdelset(&set, SIGILL);
-	sigdelset(&set, SIGFPE);
+	signals_forwarded(&set);
 	r = loop_add_signals(a->loop, &set, on_signal, a, &signals);
 	if (r == 0)
 		r = fd_set_nonblock(c->launch.sync, true);

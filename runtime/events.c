@@ -18,22 +18,10 @@
 /* How long the guest may take for its answer, and vrun-vmm for one of its own. */
 enum { ANSWER_MS = 10000, OWN_ANSWER_MS = 1000 };
 
-static int connect_to(const struct lookup *container, unsigned timeout_ms, struct err *err)
-{
-	int sock = control_connect(container->dir->fd, timeout_ms);
-
-	if (sock == -ECONNREFUSED || sock == -ENOENT)
-		return err_set(err, -ESRCH, "container not running");
-	if (sock < 0)
-		return err_set(err, sock, "the container's vrun-vmm can't be reached (%s)",
-			       strerrorname_np(-sock));
-	return sock;
-}
-
 static int ask(const struct lookup *container, bool only_links, struct agent_stats *ret, struct err *err)
 {
 	_cleanup_message_ struct message answer = { 0 };
-	_cleanup_close_ int sock = connect_to(container, only_links ? OWN_ANSWER_MS : ANSWER_MS, err);
+	_cleanup_close_ int sock = lookup_connect(container, only_links ? OWN_ANSWER_MS : ANSWER_MS, err);
 	int r;
 
 	if (sock < 0)
@@ -66,7 +54,7 @@ int events_links(const struct lookup *container, struct agent_stats *ret, struct
 int events_subscribe(const struct lookup *container, struct err *err)
 {
 	const struct timeval for_ever = { 0 };
-	_cleanup_close_ int sock = connect_to(container, ANSWER_MS, err);
+	_cleanup_close_ int sock = lookup_connect(container, ANSWER_MS, err);
 	int r;
 
 	if (sock < 0)

@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/loop.h"
+#include "base/signals.h"
 #include "oci/spec.h"
 #include "runtime/lookup.h"
 #include "runtime/message.h"
@@ -172,13 +173,7 @@ static int set_up(struct proxy *p, const struct exec_request *request, int take_
 		r = fd_set_nonblock(p->sock, true);
 	if (r == 0)
 		r = loop_add_fd(p->loop, p->sock, EPOLLIN, on_message, p, &messages);
-	sigfillset(&set);
-	sigdelset(&set, SIGCHLD);
-	sigdelset(&set, SIGURG);
-	sigdelset(&set, SIGSEGV);
-	sigdelset(&set, SIGBUS);
-	sigdelset(&set, SIGILL);
-	sigdelset(&set, SIGFPE);
+	signals_forwarded(&set);
 	if (r == 0)
 		r = loop_add_signals(p->loop, &set, on_signal, p, &signals);
 	if (r < 0)

@@ -128,8 +128,39 @@ static int check_keys(const struct json *obj, const char *const *keys, size_t n_
 	return 0;
 }
 
-static int parse_share(const struct json *node, struct vm_share *share, struct err *err)
+/*
+ * An array of at most `max` objects of `size` bytes each, into memory of its own. What was made before an error is
+ * counted, and so freed.
+ */
+static int take_array(const struct json *node, size_t max, size_t size,
+		      int (*parse)(const struct json *node, void *ret, struct err *err), void **ret,
+		      size_t *ret_n, struct err *err)
 {
+	size_t n;
+	int r;
+
+	if (!node)
+		return 0;
+	r = json_expect(node, JSON_ARRAY, err);
+	if (r < 0)
+		return r;
+	n = json_length(node);
+	if (n > max)
+		return json_error(node, err, "at most %zu", max);
+	if (n == 0)
+		return 0;
+	*ret = calloc(n, size);
+	if (!*ret)
+		return err_set(err, -ENOMEM, "out of memory");
+	*ret_n = n;
+	for (size_t i = 0; r == 0 && i < n; i++)
+		r = parse(json_at(node, i), (char *)*ret + i * size, err);
+	return r;
+}
+
+static int parse_share(const struct json *node, void *ret, struct err *err)
+{
+	struct vm_share *share = ret;
 	static const char *const keys[] = { "name", "path", "readonly", "submounts", "trusted", "cache" };
 	unsigned cache = VM_SHARE_CACHE_AUTO;
 	int r;
@@ -149,35 +180,9 @@ static int parse_share(const struct json *node, struct vm_share *share, struct e
 	return 0;
 }
 
-static int parse_shares(const struct json *node, struct vm_spec *spec, struct err *err)
+static int parse_place(const struct json *node, void *ret, struct err *err)
 {
-	size_t n;
-	int r;
-
-	if (!node)
-		return 0;
-	r = json_expect(node, JSON_ARRAY, err);
-	if (r < 0)
-		return r;
-	n = json_length(node);
-	if (n > VM_SHARES_MAX)
-		return err_set(err, -EINVAL, "%s: at most %d", json_path(node), VM_SHARES_MAX);
-	if (n == 0)
-		return 0;
-	spec->shares = calloc(n, sizeof(*spec->shares));
-	if (!spec->shares)
-		return err_set(err, -ENOMEM, "out of memory");
-	spec->n_shares = n;
-	for (size_t i = 0; i < n; i++) {
-		r = parse_share(json_at(node, i), &spec->shares[i], err);
-		if (r < 0)
-			return r;
-	}
-	return 0;
-}
-
-static int parse_place(const struct json *node, struct vm_place *place, struct err *err)
-{
+	struct vm_place *place = ret;
 	static const char *const keys[] = { "path", "share", "readonly", "directory" };
 	const struct json *share;
 	int64_t number = -1;
@@ -201,8 +206,6 @@ static int parse_view(const struct json *node, struct vm_view *view, struct err 
 {
 	static const char *const keys[] = { "places", "uid", "gid" };
 	uint64_t uid = 0, gid = 0;
-	const struct json *places;
-	size_t n;
 	int r;
 
 	if (!node)
@@ -216,24 +219,8 @@ static int parse_view(const struct json *node, struct vm_view *view, struct err 
 		return r;
 	view->uid = (uint32_t)uid;
 	view->gid = (uint32_t)gid;
-	places = json_get(node, "places");
-	if (!places)
-		return 0;
-	r = json_expect(places, JSON_ARRAY, err);
-	if (r < 0)
-		return r;
-	n = json_length(places);
-	if (n > VM_PLACES_MAX)
-		return json_error(places, err, "at most %d", VM_PLACES_MAX);
-	if (n == 0)
-		return 0;
-	view->places = calloc(n, sizeof(*view->places));
-	if (!view->places)
-		return err_set(err, -ENOMEM, "out of memory");
-	view->n_places = n;
-	for (size_t i = 0; r == 0 && i < n; i++)
-		r = parse_place(json_at(places, i), &view->places[i], err);
-	return r;
+	return take_array(json_get(node, "places"), VM_PLACES_MAX, sizeof(*view->places), parse_place,
+			  (void **)&view->places, &view->n_places, err);
 }
 
 /* Six bytes as "02:00:5e:10:00:01". */
@@ -288,8 +275,9 @@ static int take_taps(const struct json *node, struct vm_net *net, struct err *er
 	return 0;
 }
 
-static int parse_net(const struct json *node, struct vm_net *net, struct err *err)
+static int parse_net(const struct json *node, void *ret, struct err *err)
 {
+	struct vm_net *net = ret;
 	static const char *const keys[] = { "name", "mac", "mtu", "taps", "stream", "inProcess" };
 	uint64_t mtu = VM_NET_MTU_DEFAULT;
 	int r;
@@ -305,33 +293,6 @@ static int parse_net(const struct json *node, struct vm_net *net, struct err *er
 	    (r = take_bool(node, "inProcess", &net->in_process, err)) < 0)
 		return r;
 	net->mtu = (unsigned)mtu;
-	return 0;
-}
-
-static int parse_nets(const struct json *node, struct vm_spec *spec, struct err *err)
-{
-	size_t n;
-	int r;
-
-	if (!node)
-		return 0;
-	r = json_expect(node, JSON_ARRAY, err);
-	if (r < 0)
-		return r;
-	n = json_length(node);
-	if (n > VM_NETS_MAX)
-		return json_error(node, err, "at most %d", VM_NETS_MAX);
-	if (n == 0)
-		return 0;
-	spec->nets = calloc(n, sizeof(*spec->nets));
-	if (!spec->nets)
-		return err_set(err, -ENOMEM, "out of memory");
-	spec->n_nets = n;
-	for (size_t i = 0; i < n; i++) {
-		r = parse_net(json_at(node, i), &spec->nets[i], err);
-		if (r < 0)
-			return r;
-	}
 	return 0;
 }
 
@@ -358,9 +319,11 @@ static int parse_object(const struct json *root, struct vm_spec *spec, struct er
 	    (r = take_u64(root, "cpus", UINT_MAX, &cpus, err)) < 0 ||
 	    (r = take_u64(root, "memory", UINT64_MAX, &spec->memory, err)) < 0 ||
 	    (r = take_u64(root, "cid", UINT32_MAX, &cid, err)) < 0 ||
-	    (r = parse_shares(json_get(root, "shares"), spec, err)) < 0 ||
+	    (r = take_array(json_get(root, "shares"), VM_SHARES_MAX, sizeof(*spec->shares), parse_share,
+			    (void **)&spec->shares, &spec->n_shares, err)) < 0 ||
 	    (r = parse_view(json_get(root, "view"), &spec->view, err)) < 0 ||
-	    (r = parse_nets(json_get(root, "nets"), spec, err)) < 0 ||
+	    (r = take_array(json_get(root, "nets"), VM_NETS_MAX, sizeof(*spec->nets), parse_net,
+			    (void **)&spec->nets, &spec->n_nets, err)) < 0 ||
 	    (r = take_bool(root, "jail", &spec->jail, err)) < 0 ||
 	    (r = take_bool(root, "debug", &spec->debug, err)) < 0 ||
 	    (r = take_string(root, "consolePath", &spec->console_path, err)) < 0 ||
