@@ -1,4 +1,4 @@
-# The helpers of `make bench`; see tests/bench/run.
+# `make bench`, ROWS="GROUP..." for some; see tests/bench/run.
 BENCH := $(B)/bench
 .PHONY: bench bench-binaries
 bench-binaries: $(BENCH)/stopwatch $(BENCH)/work $(BENCH)/init
@@ -12,4 +12,4 @@ bench:
 	@hack/deps build guest run kernel test bench
 	@$(MAKE) --no-print-directory MODE=release binaries guest bench-binaries
 	@$(MAKE) --no-print-directory kernel
-	@tests/bench/run
+	@tests/bench/run $(if $(ROWS),-a) $(ROWS)

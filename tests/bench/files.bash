@@ -11,28 +11,31 @@ prepare_files() {
 	done
 	git clone -q --no-hardlinks "$repo" "$rootfs/data/tree" 2>/dev/null
 	git -C "$rootfs/data/tree" archive --format=tar -o "$rootfs/data/tree.tar" HEAD
-	script <<-'S'
-		w=/work
-		t() { name=$1; shift; for i in 1 2 3; do echo "$name $($w "$@")"; done; }
-		cd /data || exit 1
-		t "processor loop" cpu 20000000
-		t "100,000 system calls" syscall 100000
-		echo "read 64 MiB first $($w read big)"
-		t "read 64 MiB again" read big
-		echo "mmap 64 MiB first $($w mmap mapped)"
-		t "mmap 64 MiB again" mmap mapped
-		t "write 64 MiB" write new 64
-		for i in 1 2 3; do
-			mkdir d
-			echo "create 200 files $($w create d 200)"
-			echo "stat 200 files again $($w stat d 200)"
-			echo "remove 200 files $($w remove d 200)"
-			rmdir d
-		done
-		for i in 1 2 3; do mkdir u; echo "untar vrun's sources $($w run tar -C u -xf tree.tar)"; rm -rf u; done
-		cd tree && for i in 1 2 3; do echo "git status of vrun's sources $($w run git -c safe.directory=* status)"; done
-		rm -f /data/new
-	S
+	{
+		echo "repeat=$repeat"
+		cat <<-'S'
+			w=/work
+			t() { name=$1; shift; for i in 1 2 3; do echo "$name $($w "$@")"; done; }
+			cd /data || exit 1
+			t "processor loop" cpu 20000000
+			t "100,000 system calls" syscall 100000
+			echo "read 64 MiB first $($w read big)"
+			t "read 64 MiB again" read big
+			echo "mmap 64 MiB first $($w mmap mapped)"
+			t "mmap 64 MiB again" mmap mapped
+			t "write 64 MiB" write new 64
+			for i in 1 2 3; do
+				mkdir d
+				echo "create 200 files $($w create d 200)"
+				echo "stat 200 files again $($w stat d 200)"
+				echo "remove 200 files $($w remove d 200)"
+				rmdir d
+			done
+			for i in $(seq $repeat); do mkdir u; echo "untar vrun's sources $($w run tar -C u -xf tree.tar)"; rm -rf u; done
+			cd tree && for i in $(seq $repeat); do echo "git status of vrun's sources $($w run git -c safe.directory=* status)"; done
+			rm -f /data/new
+		S
+	} | script
 }
 
 # Lines "NAME NS" become rows.
