@@ -180,6 +180,18 @@ int virtio_pci_new(struct loop *loop, struct pci_root *root, const struct guest_
 	return 0;
 }
 
+void virtio_pci_hide(struct virtio_pci *vp)
+{
+	pci_device_hide(&vp->pci);
+}
+
+void virtio_pci_show(struct virtio_pci *vp)
+{
+	pci_root_lock(vp->root);
+	pci_device_show(&vp->pci);
+	pci_root_unlock(vp->root);
+}
+
 void virtio_pci_free(struct virtio_pci *vp)
 {
 	if (!vp)
