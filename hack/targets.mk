@@ -81,9 +81,10 @@ hostile-soak:
 	@$(MAKE) --no-print-directory guest
 	VRUN_HOSTILE_SEED=$$(($$(date +%s) % 100000)) VRUN_HOSTILE_ATTACKS=$(ATTACKS) bats --tap tests/vm/hostile.bats
 
-# 4 GiB through TCP out of a container, into it, and between two, each byte compared, over each MTU of MTUS: some
-# minutes each. ENGINE=kvm: in the lab.
+# 4 GiB through TCP each of WAYS, out of a container, into it, and between two, each byte compared, over each MTU of
+# MTUS: a minute or more each. ENGINE=kvm: in the lab.
 MTUS ?= 1500 9000
+WAYS ?= out in between
 BULK ?= 4294967296
 ENGINE ?= qemu
 NETWORK_SOAK := bats --tap --filter 'TCP streams' tests/vm/network.bats
@@ -92,9 +93,10 @@ network-soak:
 	@$(MAKE) --no-print-directory -j$(CORES) MODE=release binaries build/release/tests/net-peer
 	@$(MAKE) --no-print-directory guest
 ifeq ($(ENGINE),kvm)
-	hack/kvm-lab -m 6G -t 3600 -W -D /tmp -e VRUN_TEST_ENGINE=kvm -e VRUN_TEST_BULK=$(BULK) -e VRUN_TEST_MTUS="$(MTUS)" -- $(NETWORK_SOAK)
+	hack/kvm-lab -m 6G -t 3600 -W -D /tmp -e VRUN_TEST_ENGINE=kvm -e VRUN_TEST_BULK=$(BULK) -e VRUN_TEST_MTUS="$(MTUS)" \
+		-e VRUN_TEST_WAYS="$(WAYS)" -- $(NETWORK_SOAK)
 else
-	VRUN_TEST_ENGINE=$(ENGINE) VRUN_TEST_BULK=$(BULK) VRUN_TEST_MTUS="$(MTUS)" $(NETWORK_SOAK)
+	VRUN_TEST_ENGINE=$(ENGINE) VRUN_TEST_BULK=$(BULK) VRUN_TEST_MTUS="$(MTUS)" VRUN_TEST_WAYS="$(WAYS)" $(NETWORK_SOAK)
 endif
 
 # --- Keeping the code in shape ---
