@@ -122,6 +122,30 @@ ticks() {
 	stat -c %s "$(find "$BATS_FILE_TMPDIR/containerd/state" -path '*/shared/rootfs/tmp/ticks')"
 }
 
+# ctr executes the plugins itself, of /opt/cni/bin: here with folders of the test's own, in a namespace where it has
+# nobody's bridge.
+@test "run --cni: Debian's plugins give the container its address, between create and start" {
+	local net=vrun-cni-$$ dir=$BATS_TEST_TMPDIR
+	cat >"$dir/net.conflist" <<-J
+		{ "cniVersion": "0.4.0", "name": "test", "plugins": [{ "type": "bridge", "bridge": "cni0", "isGateway": true, "mtu": 1450,
+		  "ipam": { "type": "host-local", "dataDir": "$dir/ipam", "routes": [{ "dst": "0.0.0.0/0" }],
+		  "ranges": [[{ "subnet": "10.89.7.0/24", "rangeStart": "10.89.7.77" }]] } }] }
+	J
+	ip netns add "$net"
+	# shellcheck disable=SC2016
+	run timeout -k 5 $limit ip netns exec "$net" sh -c '
+		for d in /opt /var/lib /etc/cni; do mkdir -p $d && mount -t tmpfs none $d || exit 1; done
+		mkdir -p /opt/cni/bin /var/lib/cni /etc/cni/net.d && mount --bind /usr/lib/cni /opt/cni/bin &&
+		cp "$1" /etc/cni/net.d/ && ip link set lo up && shift && exec ctr "$@"' sh "$dir/net.conflist" \
+		--address "$BATS_FILE_TMPDIR/containerd/socket" run --rm --cni "${run_options[@]}-cni" "$image" cni \
+		sh -c 'ip addr show dev eth0; ip route; ping -c 2 -W 10 10.89.7.1'
+	ip netns del "$net"
+	expect 0 "inet 10.89.7.77/24"
+	expect 0 "mtu 1450"
+	expect 0 "default via 10.89.7.1 dev eth0"
+	expect 0 "2 packets received"
+}
+
 @test "a program that is missing: run fails, and no task is left" {
 	run ctr run --runc-binary "$vrun" --runc-root "$BATS_FILE_TMPDIR/state" --snapshotter native "$image" missing nosuch
 	expect 1 'exec: "nosuch": executable file not found in $PATH'
