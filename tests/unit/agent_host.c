@@ -307,6 +307,15 @@ void agent_host_create(struct agent_host *h, const struct agent_host_config *con
 	accept_all(h);
 }
 
+void agent_host_begin_with(struct agent_host *h, const struct agent_host_config *config, unsigned want)
+{
+	struct agent_host_frame frame;
+
+	agent_host_begin(h);
+	agent_host_create(h, config, want, true);
+	agent_host_expect(h, AGENT_MSG_STARTED, 0, &frame);
+}
+
 void agent_host_exec(struct agent_host *h, uint32_t number, const char *process, unsigned want)
 {
 	struct agent_exec msg = { .stdio = listen_all(h, want) };

@@ -56,6 +56,8 @@ void agent_host_send(struct agent_host *h, enum agent_msg type, uint32_t process
 		     size_t len);
 void agent_host_create(struct agent_host *h, const struct agent_host_config *config, unsigned want,
 		       bool start);
+/* agent_host_begin(), and a container that has started. */
+void agent_host_begin_with(struct agent_host *h, const struct agent_host_config *config, unsigned want);
 /* `process`: the whole object as JSON. */
 void agent_host_exec(struct agent_host *h, uint32_t number, const char *process, unsigned want);
 void agent_host_signal(struct agent_host *h, uint32_t number, int signo, bool all);

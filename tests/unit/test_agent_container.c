@@ -333,8 +333,7 @@ static void exec_works_in_a_user_namespace(void **state)
 	struct agent_host h;
 
 	(void)state;
-	agent_host_begin(&h);
-	agent_host_create(
+	agent_host_begin_with(
 		&h,
 		&(struct agent_host_config){
 			.args = "[\"sleep\",\"1000\"]",
@@ -344,8 +343,7 @@ static void exec_works_in_a_user_namespace(void **state)
 			.dev_mounts = ",{\"destination\":\"/dev\",\"type\":\"tmpfs\"},{\"destination\":"
 				      "\"/dev/pts\",\"type\":\"devpts\",\"options\":[\"newinstance\","
 				      "\"ptmxmode=0666\"]}" },
-		0, true);
-	agent_host_expect(&h, AGENT_MSG_STARTED, 0, &frame);
+		0);
 	agent_host_exec(
 		&h, 1,
 		"{\"terminal\":true,\"cwd\":\"/\",\"user\":{\"uid\":12,\"gid\":13},\"env\":[\"PATH=/bin\"],"

@@ -35,13 +35,10 @@ static void exit_status_is_passed_on(void **state)
 
 static void signal_ends_the_process(void **state)
 {
-	struct agent_host_frame frame;
 	struct agent_host h;
 
 	(void)state;
-	agent_host_begin(&h);
-	agent_host_create(&h, &(struct agent_host_config){ .args = "[\"sleep\",\"1000\"]" }, 0, true);
-	agent_host_expect(&h, AGENT_MSG_STARTED, 0, &frame);
+	agent_host_begin_with(&h, &(struct agent_host_config){ .args = "[\"sleep\",\"1000\"]" }, 0);
 	agent_host_signal(&h, 0, SIGKILL, false);
 	agent_host_expect_exited(&h, 0, 0, SIGKILL);
 	agent_host_end(&h);
@@ -49,17 +46,14 @@ static void signal_ends_the_process(void **state)
 
 static void handled_signal_is_delivered(void **state)
 {
-	struct agent_host_frame frame;
 	struct agent_host h;
 
 	(void)state;
-	agent_host_begin(&h);
-	agent_host_create(
+	agent_host_begin_with(
 		&h,
 		&(struct agent_host_config){ .args = "[\"sh\",\"-c\",\"trap 'echo term; exit 3' TERM; echo "
 						     "up; while :; do sleep 0.01; done\"]" },
-		WANT_STDOUT, true);
-	agent_host_expect(&h, AGENT_MSG_STARTED, 0, &frame);
+		WANT_STDOUT);
 	agent_host_read_until(h.stream[1], "up");
 	agent_host_signal(&h, 0, SIGTERM, false);
 	agent_host_read_until(h.stream[1], "term");
@@ -143,14 +137,11 @@ static void set_up_failures_name_the_field(void **state)
 
 static void standard_input_ends_with_its_stream(void **state)
 {
-	struct agent_host_frame frame;
 	_cleanup_free_ char *out = NULL;
 	struct agent_host h;
 
 	(void)state;
-	agent_host_begin(&h);
-	agent_host_create(&h, &(struct agent_host_config){ .args = "[\"sort\"]" }, WANT_ALL, true);
-	agent_host_expect(&h, AGENT_MSG_STARTED, 0, &frame);
+	agent_host_begin_with(&h, &(struct agent_host_config){ .args = "[\"sort\"]" }, WANT_ALL);
 	assert_int_equal(fd_write_all(h.stream[0], "b\na\n", 4), 0);
 	shutdown(h.stream[0], SHUT_WR);
 	out = agent_host_read_all(&h, 1);
@@ -161,18 +152,15 @@ static void standard_input_ends_with_its_stream(void **state)
 
 static void streams_that_nobody_wants_are_null(void **state)
 {
-	struct agent_host_frame frame;
 	struct agent_host h;
 
 	(void)state;
-	agent_host_begin(&h);
-	agent_host_create(
+	agent_host_begin_with(
 		&h,
 		&(struct agent_host_config){
 			.args = "[\"sh\",\"-c\",\"read x && exit 1; echo lost; readlink /proc/self/fd/2 >&2; "
 				"test -c /proc/self/fd/0\"]" },
-		WANT_STDERR, true);
-	agent_host_expect(&h, AGENT_MSG_STARTED, 0, &frame);
+		WANT_STDERR);
 	agent_host_expect_exited(&h, 0, 0, 0);
 	agent_host_end(&h);
 }
@@ -181,18 +169,16 @@ static void streams_that_nobody_wants_are_null(void **state)
 static void a_large_output_arrives_whole(void **state)
 {
 	enum { TOTAL = 192 << 20 };
-	struct agent_host_frame frame;
 	static char buf[1 << 20];
 	struct agent_host h;
 	size_t total = 0;
 
 	(void)state;
-	agent_host_begin(&h);
-	agent_host_create(&h,
-			  &(struct agent_host_config){
-				  .args = "[\"sh\",\"-c\",\"dd if=/dev/zero bs=1M count=192 2>/dev/null\"]" },
-			  WANT_STDOUT, true);
-	agent_host_expect(&h, AGENT_MSG_STARTED, 0, &frame);
+	agent_host_begin_with(
+		&h,
+		&(struct agent_host_config){
+			.args = "[\"sh\",\"-c\",\"dd if=/dev/zero bs=1M count=192 2>/dev/null\"]" },
+		WANT_STDOUT);
 	usleep(300000);
 	for (;;) {
 		ssize_t n = read(h.stream[1], buf, sizeof(buf));
@@ -209,14 +195,11 @@ static void a_large_output_arrives_whole(void **state)
 
 static void a_reader_that_leaves_ends_the_writer(void **state)
 {
-	struct agent_host_frame frame;
 	struct agent_host h;
 
 	(void)state;
-	agent_host_begin(&h);
-	agent_host_create(&h, &(struct agent_host_config){ .args = "[\"sh\",\"-c\",\"yes; echo $? >&2\"]" },
-			  WANT_ALL, true);
-	agent_host_expect(&h, AGENT_MSG_STARTED, 0, &frame);
+	agent_host_begin_with(
+		&h, &(struct agent_host_config){ .args = "[\"sh\",\"-c\",\"yes; echo $? >&2\"]" }, WANT_ALL);
 	agent_host_read_until(h.stream[1], "y\n");
 	h.stream[1] = close_fd(h.stream[1]);
 	/* SIGPIPE, as without a VM */
@@ -246,12 +229,9 @@ static void an_orphan_does_not_keep_the_container(void **state)
 
 static void start_idle(struct agent_host *h, struct agent_host_config config)
 {
-	struct agent_host_frame frame;
 
-	agent_host_begin(h);
 	config.args = "[\"sleep\",\"1000\"]";
-	agent_host_create(h, &config, 0, true);
-	agent_host_expect(h, AGENT_MSG_STARTED, 0, &frame);
+	agent_host_begin_with(h, &config, 0);
 }
 
 static void stop_idle(struct agent_host *h)
@@ -361,18 +341,15 @@ static void all_processes_get_a_signal(void **state)
 static void a_terminal_has_its_size_and_takes_new_ones(void **state)
 {
 	const struct agent_winsize size = { .rows = le16_make(40), .cols = le16_make(120) };
-	struct agent_host_frame frame;
 	struct agent_host h;
 
 	(void)state;
-	agent_host_begin(&h);
-	agent_host_create(&h,
-			  &(struct agent_host_config){
-				  .args = "[\"sh\",\"-c\",\"tty; stty size; ls -l /dev/console; read "
-					  "x; stty size; test -t 2 && echo $x > /dev/console; tty > "
-					  "/dev/tty; exit 5\"]" },
-			  WANT_TERMINAL, true);
-	agent_host_expect(&h, AGENT_MSG_STARTED, 0, &frame);
+	agent_host_begin_with(&h,
+			      &(struct agent_host_config){
+				      .args = "[\"sh\",\"-c\",\"tty; stty size; ls -l /dev/console; read "
+					      "x; stty size; test -t 2 && echo $x > /dev/console; tty > "
+					      "/dev/tty; exit 5\"]" },
+			      WANT_TERMINAL);
 	agent_host_read_until(h.stream[0], "31 97\r\n");
 	agent_host_send(&h, AGENT_MSG_RESIZE, 0, &size, sizeof(size));
 	assert_int_equal(fd_write_all(h.stream[0], "word\n", 5), 0);
@@ -387,22 +364,18 @@ static void a_terminal_that_is_closed_hangs_up(void **state)
 	struct agent_host h;
 
 	(void)state;
-	agent_host_begin(&h);
-	agent_host_create(
+	agent_host_begin_with(
 		&h,
 		&(struct agent_host_config){
 			.args = "[\"sh\",\"-c\",\"trap 'exit 6' HUP; echo up; while :; do sleep 0.01; done\"]" },
-		WANT_TERMINAL, true);
-	agent_host_expect(&h, AGENT_MSG_STARTED, 0, &frame);
+		WANT_TERMINAL);
 	agent_host_read_until(h.stream[0], "up\r\n");
 	shutdown(h.stream[0], SHUT_WR);
 	agent_host_expect_exited(&h, 0, 6, 0);
 	agent_host_end(&h);
 
 	/* Process 1 has no default action for the signal, but reading fails. */
-	agent_host_begin(&h);
-	agent_host_create(&h, &(struct agent_host_config){ .args = "[\"cat\"]" }, WANT_TERMINAL, true);
-	agent_host_expect(&h, AGENT_MSG_STARTED, 0, &frame);
+	agent_host_begin_with(&h, &(struct agent_host_config){ .args = "[\"cat\"]" }, WANT_TERMINAL);
 	shutdown(h.stream[0], SHUT_WR);
 	agent_host_next(&h, &frame);
 	assert_int_equal(frame.type, AGENT_MSG_EXITED);
@@ -512,9 +485,7 @@ static void late_requests_are_dropped(void **state)
 	struct agent_host h;
 
 	(void)state;
-	agent_host_begin(&h);
-	agent_host_create(&h, &plain, 0, true);
-	agent_host_expect(&h, AGENT_MSG_STARTED, 0, &frame);
+	agent_host_begin_with(&h, &plain, 0);
 	agent_host_expect_exited(&h, 0, 0, 0);
 	agent_host_signal(&h, 0, SIGTERM, false);
 	agent_host_signal(&h, 9, SIGTERM, false);
@@ -553,7 +524,8 @@ static void processes_are_listed_by_the_containers_numbers(void **state)
 			break;
 		usleep(10000);
 	}
-	assert_int_equal(sscanf(text, "1 0 0 %lld 0 0 sh -c sleep 1000 & echo up; wait\n2 1 0 %lld 0 0 sleep %d\n",
+	assert_int_equal(sscanf(text,
+				"1 0 0 %lld 0 0 sh -c sleep 1000 & echo up; wait\n2 1 0 %lld 0 0 sleep %d\n",
 				&started[0], &started[1], &seconds),
 			 3);
 	assert_int_equal(seconds, 1000);
