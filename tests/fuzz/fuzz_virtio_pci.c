@@ -18,17 +18,6 @@
 
 enum { N_QUEUES = 2, CONFIG_LEN = 10, RAM = 64 << 10 };
 
-static int dev_start(struct vdev *v)
-{
-	(void)v;
-	return 0;
-}
-
-static void dev_stop(struct vdev *v)
-{
-	(void)v;
-}
-
 static void dev_kick(struct vdev *v, unsigned q)
 {
 	static struct vq_chain chain;
@@ -59,8 +48,6 @@ static const struct vdev_ops ops = {
 	.name = "test",
 	.type = 26,
 	.pci_class = 0x018000,
-	.start = dev_start,
-	.stop = dev_stop,
 	.kick = dev_kick,
 	.config_written = dev_written,
 	.free = dev_free,

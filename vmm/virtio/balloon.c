@@ -139,17 +139,6 @@ static void kick(struct vdev *dev, unsigned q)
 	virtqueue_call(vq);
 }
 
-static int start(struct vdev *dev)
-{
-	(void)dev;
-	return 0; /* each queue gets a first kick */
-}
-
-static void stop(struct vdev *dev)
-{
-	(void)dev; /* nothing is kept of the queues */
-}
-
 /* `actual`, how full the balloon is, is the driver's to tell (§5.5.4); nobody asks. */
 static void config_written(struct vdev *dev, size_t offset, size_t len)
 {
@@ -166,8 +155,6 @@ static const struct vdev_ops ops = {
 	.name = "virtio-balloon",
 	.type = VIRTIO_ID_BALLOON,
 	.pci_class = PCI_CLASS,
-	.start = start,
-	.stop = stop,
 	.kick = kick,
 	.shared_call = true,
 	.config_written = config_written,

@@ -148,17 +148,6 @@ size_t virtio_console_input(struct vdev *dev, const void *buf, size_t len)
 
 /* --- The device --- */
 
-static int start(struct vdev *dev)
-{
-	(void)dev;
-	return 0; /* each queue gets a first kick */
-}
-
-static void stop(struct vdev *dev)
-{
-	(void)dev; /* nothing is kept of the queues */
-}
-
 static void kick(struct vdev *dev, unsigned q)
 {
 	if (q == TRANSMITQ)
@@ -177,8 +166,6 @@ static const struct vdev_ops ops = {
 	.name = "virtio-console",
 	.type = VIRTIO_ID_CONSOLE,
 	.pci_class = PCI_CLASS,
-	.start = start,
-	.stop = stop,
 	.kick = kick,
 	.shared_call = true,
 	.free = console_free,

@@ -133,7 +133,7 @@ int vdev_start(struct vdev *dev)
 
 	dev->failed = false;
 	dev->started = true;
-	r = dev->ops->start(dev);
+	r = dev->ops->start ? dev->ops->start(dev) : 0;
 	if (r >= 0 && dev->started && !dev->ops->own_kicks)
 		r = watch_kicks(dev);
 	if (r < 0) {
@@ -152,7 +152,8 @@ void vdev_stop(struct vdev *dev)
 	if (!dev->started)
 		return;
 	unwatch_kicks(dev);
-	dev->ops->stop(dev);
+	if (dev->ops->stop)
+		dev->ops->stop(dev);
 	dev->started = false;
 }
 

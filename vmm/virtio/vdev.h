@@ -35,10 +35,11 @@ struct vdev_ops {
 
 	/*
 	 * Make the queues live. Queues that are not `enabled` stay unused. A device
-	 * with workers of its own waits on the queue's kick_fd itself.
+	 * with workers of its own waits on the queue's kick_fd itself. NULL: nothing to be done, as each
+	 * queue gets a first kick.
 	 */
 	int (*start)(struct vdev *dev);
-	/* Idempotent. No access to guest memory after it returns. */
+	/* Idempotent. No access to guest memory after it returns. NULL: nothing is kept of the queues. */
 	void (*stop)(struct vdev *dev);
 	/*
 	 * Chains may be available on queue `q`: called in the loop's thread for each
