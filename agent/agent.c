@@ -20,6 +20,7 @@
 #include "agent/container.h"
 #include "agent/oom.h"
 #include "agent/ps.h"
+#include "agent/sockets.h"
 #include "agent/stats.h"
 #include "base/cleanup.h"
 #include "base/err.h"
@@ -60,6 +61,7 @@ struct agent {
 	uint32_t seccomp_flags;
 	struct container *container;
 	struct oom_watch *oom;
+	struct sockets *sockets; /* NULL: none */
 	struct clock_follower clock;
 	struct entry *entries;
 	unsigned n_entries;
@@ -118,6 +120,11 @@ static void send_answer(struct agent *a, uint32_t request, int error, const void
 	if (len)
 		memcpy(msg + sizeof(head), body, len);
 	send_frame(a, AGENT_MSG_ANSWER, request, msg, sizeof(head) + len);
+}
+
+static void on_open(void *ctx, uint32_t request, const struct agent_open *msg)
+{
+	send_frame(ctx, AGENT_MSG_OPEN, request, msg, sizeof(*msg));
 }
 
 static void on_oom(void *ctx, uint64_t kills)
@@ -350,6 +357,9 @@ static int create(struct agent *a, struct agent_create *msg, struct err *err)
 		return r;
 	/* A kernel that does not count kills has none to tell of. */
 	(void)oom_watch_new(a->loop, a->container->cgroup, on_oom, a, &a->oom);
+	r = sockets_new(a->loop, &a->config->connector, a->container->spec, on_open, a, &a->sockets, err);
+	if (r < 0)
+		return r;
 	request.process = &a->container->spec->process;
 	r = launch(a, AGENT_INIT, &request, &e, err);
 	if (r == 0 && msg->start)
@@ -523,6 +533,8 @@ static int on_frame(void *ctx, enum agent_msg type, uint32_t process, const uint
 	case AGENT_MSG_DEVICES:
 		a->config->find_devices();
 		return 0;
+	case AGENT_MSG_OPENED:
+		return sockets_opened(a->sockets, process, get_le32(payload), get_le32(payload + 4));
 	case AGENT_MSG_CLOCK:
 		return clock_follow(&a->clock, get_le64(payload));
 	case AGENT_MSG_PS:
@@ -599,6 +611,7 @@ int agent_run(const struct agent_config *config, struct err *err)
 	while (a.entries)
 		drop(&a, a.entries);
 	oom_watch_free(a.oom);
+	sockets_free(a.sockets);
 	container_free(a.container);
 	free(a.seccomp);
 	loop_free(a.loop);

@@ -23,6 +23,7 @@ agent_core_SRC := \
 	agent/pump.c \
 	agent/rootfs.c \
 	agent/rtnl.c \
+	agent/sockets.c \
 	agent/stats.c \
 	agent/stdio.c \
 	agent/stream.c \

@@ -113,6 +113,10 @@ static bool payload_fits(unsigned type, size_t len)
 		return len == sizeof(struct agent_exited);
 	case AGENT_MSG_ANSWER:
 		return len >= sizeof(struct agent_answer);
+	case AGENT_MSG_OPEN:
+		return len == sizeof(struct agent_open);
+	case AGENT_MSG_OPENED:
+		return len == sizeof(struct agent_opened);
 	case AGENT_MSG_OOM:
 		return len == sizeof(struct agent_oom);
 	case AGENT_MSG_LOG:

@@ -16,6 +16,10 @@
  * take its place. Port 0 means: none (the process gets /dev/null). With a
  * terminal only `stdin_port` is used, for both directions.
  *
+ * A bind mount of a host's unix socket has AGENT_SOCKET_DIR "/NUMBER-MODE-UID-GID" as its source: the
+ * agent listens there, and for each process that connects asks for the host's socket by OPEN. OPENED
+ * names a port, on which the agent then connects, once, as for a standard stream.
+ *
  * Shutdown of either direction is end of file of that stream. The agent sends
  * EXITED only after all output of the process was written to its streams and
  * their sending side was shut down.
@@ -37,7 +41,7 @@ struct err;
 
 enum {
 	AGENT_PORT_CONTROL = 1024,
-	AGENT_PROTO_VERSION = 6,
+	AGENT_PROTO_VERSION = 7,
 	AGENT_FRAME_MAX_TO_GUEST = 16 << 20,
 	AGENT_FRAME_MAX_TO_HOST = 64 << 10,
 	AGENT_INIT = 0, /* the process number of the container's first process */
@@ -58,6 +62,7 @@ enum agent_msg {
 	AGENT_MSG_PS = 10, /* empty: list the container's processes; answered by PS_LIST, in order */
 	AGENT_MSG_CLOCK = 11, /* le64: the host's CLOCK_REALTIME, ns, which the guest's is to follow */
 	AGENT_MSG_DEVICES = 12, /* empty: devices came that its kernel is to look for */
+	AGENT_MSG_OPENED = 13, /* struct agent_opened; `process` is OPEN's */
 
 	/* guest to host */
 	AGENT_MSG_HELLO = 64, /* struct agent_hello */
@@ -71,6 +76,8 @@ enum agent_msg {
 	/* struct agent_answer, then why it failed, or STATS' JSON (agent_stats.h); `process` is the request's */
 	AGENT_MSG_ANSWER = 71,
 	AGENT_MSG_OOM = 72, /* struct agent_oom: processes were killed for want of memory */
+	/* struct agent_open: a process has connected to a socket of the host's; `process` is a number of the agent's */
+	AGENT_MSG_OPEN = 74,
 	AGENT_MSG_PS_LIST = 73, /* text: lines of "PID PPID UID STARTED TTY SECONDS COMMAND" (agent/ps.h) */
 };
 
@@ -126,6 +133,17 @@ struct agent_oom {
 	le64 kills; /* processes killed since the container was made; grows */
 };
 
+struct agent_open {
+	le32 socket; /* its number */
+	le32 uid, gid; /* who asks */
+	le32 reserved; /* 0 */
+};
+
+struct agent_opened {
+	le32 error; /* positive errno, 0: connected */
+	le32 port; /* for the stream, with 0 */
+};
+
 /* CREATE's payload as JSON: {"config": {…}, "stdio": {"stdinPort": n, …}, "start": …, "network": {…}}. */
 struct agent_stdio {
 	uint32_t stdin_port, stdout_port, stderr_port; /* 0: none */
@@ -168,6 +186,11 @@ struct agent_update {
 /* Where the agent mounts the virtio-fs device with tag AGENT_SHARE_TAG; each share is an entry in it. */
 #define AGENT_SHARE_TAG "vrun"
 #define AGENT_SHARE_DIR "/run/vrun/shares"
+
+/* Where it makes the sockets that stand for the host's; MODE in octal. */
+#define AGENT_SOCKET_DIR "/run/vrun/sockets"
+/* Connections to them at a time; the next ones are closed. */
+enum { AGENT_SOCKET_CONNECTIONS_MAX = 128 };
 
 /* Payload codecs. The `_write` results are freed by the caller; the `_parse` results by `_done`. */
 int agent_create_write(const struct agent_create *msg, char **ret_text, size_t *ret_len);

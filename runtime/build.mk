@@ -9,6 +9,7 @@ runtime_SRC := \
 	runtime/check.c \
 	runtime/config.c \
 	runtime/config_spec.c \
+	runtime/connector.c \
 	runtime/container.c \
 	runtime/container_net.c \
 	runtime/control.c \
@@ -30,6 +31,7 @@ runtime_SRC := \
 	runtime/monitor_net.c \
 	runtime/monitor_ps.c \
 	runtime/monitor_signals.c \
+	runtime/monitor_sockets.c \
 	runtime/monitor_verbs.c \
 	runtime/mountpoints.c \
 	runtime/net.c \

@@ -301,6 +301,17 @@ static int on_answer(struct guest *guest, uint32_t request, const uint8_t *paylo
 	return 0;
 }
 
+static int on_open(struct guest *guest, uint32_t request, const uint8_t *payload)
+{
+	struct agent_open open;
+
+	memcpy(&open, payload, sizeof(open));
+	if (!guest->ops->open || guest->ops->open(guest->ctx, request, le32_get(open.socket), le32_get(open.uid),
+						  le32_get(open.gid)) < 0)
+		return violation(guest, "OPEN of a socket that it was not given");
+	return 0;
+}
+
 static int on_oom(struct guest *guest, const uint8_t *payload)
 {
 	struct agent_oom oom;
@@ -369,6 +380,8 @@ static int on_frame(void *ctx, enum agent_msg type, uint32_t number, const uint8
 		return on_answer(guest, number, payload, len);
 	if (type == AGENT_MSG_OOM)
 		return on_oom(guest, payload);
+	if (type == AGENT_MSG_OPEN)
+		return on_open(guest, number, payload);
 	process = find_process(guest, number);
 	if (!process)
 		return violation(guest, "an unknown process");
@@ -560,6 +573,13 @@ int guest_ps(struct guest *guest, void (*fn)(void *ctx, const char *text), void 
 int guest_request(struct guest *guest, enum agent_msg type, uint32_t request, const void *payload, size_t len)
 {
 	return send_frame(guest, type, request, payload, len);
+}
+
+int guest_opened(struct guest *guest, uint32_t request, int error, uint32_t port)
+{
+	const struct agent_opened msg = { .error = le32_make((uint32_t)error), .port = le32_make(port) };
+
+	return send_frame(guest, AGENT_MSG_OPENED, request, &msg, sizeof(msg));
 }
 
 int guest_set_clock(struct guest *guest)

@@ -50,6 +50,11 @@ struct guest_ops {
 	void (*hello)(void *ctx, const struct guest_times *times);
 	/* What guest_request() brought: `error` is a positive errno with a text, or 0 with a result. -errno: nonsense. */
 	int (*answer)(void *ctx, uint32_t request, int error, const uint8_t *body, size_t len);
+	/*
+	 * A process has connected to a socket of the host's, as `uid` and `gid`: to be answered by guest_opened().
+	 * -errno: nonsense. NULL: there are no sockets.
+	 */
+	int (*open)(void *ctx, uint32_t request, uint32_t socket, uint32_t uid, uint32_t gid);
 	/* The guest's kernel has killed processes of the container for want of memory: so many so far. */
 	void (*oom)(void *ctx, uint64_t kills);
 	/* The link is lost (guest_is_closed()) or the agent broke the protocol; nothing more comes. */
@@ -98,6 +103,9 @@ int guest_ps(struct guest *guest, void (*fn)(void *ctx, const char *text), void 
 /* UPDATE or STATS, with a number that the answer will have. */
 int guest_request(struct guest *guest, enum agent_msg type, uint32_t request, const void *payload,
 		  size_t len);
+
+/* `error`: positive errno, or 0 with the port that a stream is offered on. */
+int guest_opened(struct guest *guest, uint32_t request, int error, uint32_t port);
 
 /* Of guest_ops.lost: the connection has ended, which a guest that goes down does too. */
 static inline bool guest_is_closed(int code)

@@ -12,6 +12,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/loop.h"
+#include "runtime/connector.h"
 #include "runtime/guest.h"
 #include "runtime/monitor_internal.h"
 #include "runtime/status.h"
@@ -275,6 +276,7 @@ static void on_lost(void *ctx, const struct err *why)
 static const struct guest_ops guest_ops = {
 	.hello = on_hello,
 	.answer = monitor_answered,
+	.open = monitor_open_socket,
 	.oom = monitor_oom,
 	.lost = on_lost,
 };
@@ -474,6 +476,8 @@ int monitor_boot(struct monitor *m, int config_fd, struct err *err)
 	if (r == 0)
 		r = monitor_net_plug(m, err);
 	if (r == 0)
+		r = monitor_sockets_start(m, err);
+	if (r == 0)
 		r = vmm_new(m->loop, m->spec, &vmm_callbacks, m, &m->vmm, err);
 	if (r == 0)
 		r = connect_agent(m, err);
@@ -609,6 +613,7 @@ static void monitor_done(struct monitor *m)
 	control_free(m->control);
 	monitor_console_free(m);
 	vmm_free(m->vmm);
+	connector_free(m->connector);
 	monitor_exec_free_all(m);
 	monitor_ps_free_all(m);
 	monitor_limits_free(m);

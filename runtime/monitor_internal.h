@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct connector;
 struct loop;
 struct loop_source;
 struct monitor_console;
@@ -52,6 +53,8 @@ struct monitor {
 	struct monitor_request *requests; /* UPDATE and STATS that the agent has not answered */
 	uint32_t next_request;
 	struct monitor_listener *listeners; /* who did EVENTS */
+	struct connector *connector; /* NULL: no sockets of the host */
+	unsigned n_connections; /* to them, and asked for */
 	char *update; /* limits that came before there was a guest, or NULL */
 
 	/* Interfaces that came and are not the machine's yet; then has_net, to give them back. */
@@ -146,6 +149,13 @@ void monitor_exec_closed(struct monitor_exec *exec);
 /* The host's pids of those who stand for them, with blanks between. */
 void monitor_exec_pids(const struct monitor *m, char *buf, size_t size);
 void monitor_exec_free_all(struct monitor *m);
+
+/* --- monitor_sockets.c --- */
+
+/* Before the machine is there. */
+int monitor_sockets_start(struct monitor *m, struct err *err);
+/* As guest_ops has it. */
+int monitor_open_socket(void *ctx, uint32_t request, uint32_t socket, uint32_t uid, uint32_t gid);
 
 /* --- monitor_ps.c --- */
 

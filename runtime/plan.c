@@ -99,6 +99,15 @@ static bool port_is_usable(uint32_t port)
 	return port > UINT16_MAX && port != UINT32_MAX;
 }
 
+int plan_port(uint32_t *ret)
+{
+	do {
+		if (getrandom(ret, sizeof(*ret), 0) != sizeof(*ret))
+			return -EIO;
+	} while (!port_is_usable(*ret));
+	return 0;
+}
+
 int plan_stdio(const struct oci_process *process, struct agent_stdio *ret)
 {
 	struct agent_stdio stdio = { 0 };

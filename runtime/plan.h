@@ -69,6 +69,8 @@ static inline void cleanup_plan(struct plan **p)
 /* CREATE's payload; `start`: without waiting for START. The caller frees *ret_text. */
 int plan_create_text(const struct plan *plan, bool start, char **ret_text, size_t *ret_len);
 
+/* A port that no process of the guest can guess. */
+int plan_port(uint32_t *ret);
 /* Random ports for a process's streams, and its terminal's first size. */
 int plan_stdio(const struct oci_process *process, struct agent_stdio *ret);
 

@@ -62,27 +62,21 @@ static const char *common_device(dev_t dev)
 }
 
 /* Sets *ret_guest to the guest's own node for a device that needs no share. */
-static int check_source(const char *source, size_t i, const char **ret_guest, struct err *err)
+static int check_source(const char *source, size_t i, const char **ret_guest, struct stat *ret_st,
+			struct err *err)
 {
-	struct stat st;
-
 	*ret_guest = NULL;
-	if (stat(source, &st) < 0)
+	if (stat(source, ret_st) < 0)
 		return err_set_errno(err, -errno, "mounts[%zu].source: %s", i, source);
-	switch (st.st_mode & S_IFMT) {
+	switch (ret_st->st_mode & S_IFMT) {
 	case S_IFDIR:
 	case S_IFREG:
 	/* A pipe joins processes of the guest; with one on the host it has only the name in common. */
 	case S_IFIFO:
-		return 0;
 	case S_IFSOCK:
-		return err_set(
-			err, -ENOTSUP,
-			"mounts[%zu].source: %s is a socket, and sockets of the host can't be reached from a "
-			"VM yet",
-			i, source);
+		return 0;
 	case S_IFCHR:
-		*ret_guest = common_device(st.st_rdev);
+		*ret_guest = common_device(ret_st->st_rdev);
 		if (*ret_guest)
 			return 0;
 		break;
@@ -109,8 +103,37 @@ static int add_place(struct vm_view *view, const char *path, int share, bool rea
 	return 0;
 }
 
+/* The agent's own socket in the place of the host's (agent_proto.h). */
+static int plan_socket(struct oci_mount *m, size_t i, char *take_path, const struct stat *st, bool userns,
+		       struct vm_spec *vm, struct err *err)
+{
+	_cleanup_free_ char *path = take_path;
+	char source[sizeof(AGENT_SOCKET_DIR) + 64];
+	char **sockets;
+
+	if (userns)
+		return err_set(
+			err, -ENOTSUP,
+			"mounts[%zu].source: %s is a socket, and those of the host can't be reached from a "
+			"user namespace of a VM",
+			i, path);
+	if (vm->n_sockets >= VM_SOCKETS_MAX)
+		return err_set(err, -E2BIG, "mounts[%zu]: more than %d sockets", i, VM_SOCKETS_MAX);
+	snprintf(source, sizeof(source), AGENT_SOCKET_DIR "/%zu-%o-%u-%u", vm->n_sockets,
+		 (unsigned)st->st_mode & 07777, st->st_uid, st->st_gid);
+	sockets = realloc(vm->sockets, (vm->n_sockets + 1) * sizeof(*sockets));
+	if (!sockets)
+		return err_set(err, -ENOMEM, "out of memory");
+	vm->sockets = sockets;
+	sockets[vm->n_sockets++] = TAKE_PTR(path);
+	if (oci_string_set(&m->source, source) < 0 ||
+	    add_place(&vm->view, m->destination, -1, true, false) < 0)
+		return err_set(err, -ENOMEM, "out of memory");
+	return 0;
+}
+
 static int plan_bind(const char *bundle, enum vm_share_cache cache, struct oci_mount *m, size_t i,
-		     struct vm_spec *vm, struct err *err)
+		     bool userns, struct vm_spec *vm, struct err *err)
 {
 	_cleanup_free_ char *path = NULL;
 	struct vm_share like = { .readonly = is_readonly(m),
@@ -118,6 +141,7 @@ static int plan_bind(const char *bundle, enum vm_share_cache cache, struct oci_m
 				 .cache = cache };
 	struct vm_share *share;
 	const char *guest;
+	struct stat st = { 0 };
 	char name[32];
 	int r;
 
@@ -129,9 +153,11 @@ static int plan_bind(const char *bundle, enum vm_share_cache cache, struct oci_m
 	r = plan_share_resolve(bundle, m->source, &path);
 	if (r < 0)
 		return err_set_errno(err, r, "mounts[%zu].source: %s", i, m->source);
-	r = check_source(path, i, &guest, err);
+	r = check_source(path, i, &guest, &st, err);
 	if (r < 0)
 		return r;
+	if (S_ISSOCK(st.st_mode))
+		return plan_socket(m, i, TAKE_PTR(path), &st, userns, vm, err);
 	if (guest) {
 		r = oci_string_set(&m->source, guest);
 		if (r == 0)
@@ -196,6 +222,7 @@ static uint32_t host_root(const struct oci_id_mappings *mappings)
 int plan_mounts(const char *bundle, enum vm_share_cache cache, struct oci_spec *spec, struct vm_spec *vm,
 		char **ret_rootfs, struct err *err)
 {
+	bool userns = spec->linux_.namespaces[OCI_NS_USER].wanted;
 	_cleanup_free_ char *rootfs = NULL;
 	int r;
 
@@ -208,7 +235,7 @@ int plan_mounts(const char *bundle, enum vm_share_cache cache, struct oci_spec *
 		if (vm->view.n_places >= VM_PLACES_MAX)
 			return err_set(err, -E2BIG, "mounts[%zu]: more than %d mounts", i, VM_PLACES_MAX - 1);
 		if (plan_is_bind(m)) {
-			r = plan_bind(bundle, cache, m, i, vm, err);
+			r = plan_bind(bundle, cache, m, i, userns, vm, err);
 			continue;
 		}
 		if (m->type && !strcmp(m->type, "overlay"))

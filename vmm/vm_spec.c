@@ -42,6 +42,9 @@ void vm_spec_free(struct vm_spec *spec)
 	for (size_t i = 0; i < spec->view.n_places; i++)
 		free(spec->view.places[i].path);
 	free(spec->view.places);
+	for (size_t i = 0; i < spec->n_sockets; i++)
+		free(spec->sockets[i]);
+	free(spec->sockets);
 	for (size_t i = 0; i < spec->n_nets; i++)
 		free(spec->nets[i].name);
 	free(spec->nets);
@@ -223,6 +226,17 @@ static int parse_view(const struct json *node, struct vm_view *view, struct err 
 			  (void **)&view->places, &view->n_places, err);
 }
 
+static int parse_socket(const struct json *node, void *ret, struct err *err)
+{
+	const char *text;
+	int r = json_to_string(node, &text, err);
+
+	if (r < 0)
+		return r;
+	*(char **)ret = strdup(text);
+	return *(char **)ret ? 0 : err_set(err, -ENOMEM, "out of memory");
+}
+
 /* Six bytes as "02:00:5e:10:00:01". */
 static bool mac_from_text(const char *text, uint8_t mac[VM_MAC_LEN])
 {
@@ -299,8 +313,9 @@ static int parse_net(const struct json *node, void *ret, struct err *err)
 static int parse_object(const struct json *root, struct vm_spec *spec, struct err *err)
 {
 	static const char *const keys[] = {
-		"id",	  "engine", "kernel", "initrd", "cmdline", "cpus",    "memory",	   "cid",      "shares",
-		"view",	  "nets",   "jail",   "debug",	"console", "consolePath", "qemuPath", "qemuAccel",
+		"id",	  "engine", "kernel",  "initrd",      "cmdline",  "cpus",
+		"memory", "cid",    "shares",  "view",	      "sockets",  "nets",
+		"jail",	  "debug",  "console", "consolePath", "qemuPath", "qemuAccel",
 	};
 	uint64_t cpus = VM_CPUS_DEFAULT, cid = 0;
 	unsigned engine = VM_ENGINE_KVM;
@@ -322,6 +337,8 @@ static int parse_object(const struct json *root, struct vm_spec *spec, struct er
 	    (r = take_array(json_get(root, "shares"), VM_SHARES_MAX, sizeof(*spec->shares), parse_share,
 			    (void **)&spec->shares, &spec->n_shares, err)) < 0 ||
 	    (r = parse_view(json_get(root, "view"), &spec->view, err)) < 0 ||
+	    (r = take_array(json_get(root, "sockets"), VM_SOCKETS_MAX, sizeof(*spec->sockets), parse_socket,
+			    (void **)&spec->sockets, &spec->n_sockets, err)) < 0 ||
 	    (r = take_array(json_get(root, "nets"), VM_NETS_MAX, sizeof(*spec->nets), parse_net,
 			    (void **)&spec->nets, &spec->n_nets, err)) < 0 ||
 	    (r = take_bool(root, "jail", &spec->jail, err)) < 0 ||
@@ -444,6 +461,11 @@ int vm_spec_write(const struct vm_spec *spec, char **ret_text, size_t *ret_len)
 	}
 	json_out_array_end(out);
 	put_view(out, &spec->view);
+	json_out_key(out, "sockets");
+	json_out_array(out);
+	for (size_t i = 0; i < spec->n_sockets; i++)
+		json_out_string(out, spec->sockets[i]);
+	json_out_array_end(out);
 	put_nets(out, spec);
 	json_put_bool(out, "jail", spec->jail);
 	json_put_bool(out, "debug", spec->debug);
@@ -517,6 +539,22 @@ static int check_view(const struct vm_spec *spec, struct err *err)
 		if (place->share < (i == 0 ? 0 : -1) ||
 		    (place->share >= 0 && (size_t)place->share >= spec->n_shares))
 			return err_set(err, -EINVAL, "view.places[%zu].share: there is no such share", i);
+	}
+	return 0;
+}
+
+static int check_sockets(const struct vm_spec *spec, struct err *err)
+{
+	if (spec->n_sockets > VM_SOCKETS_MAX)
+		return err_set(err, -EINVAL, "sockets: at most %d", VM_SOCKETS_MAX);
+	for (size_t i = 0; i < spec->n_sockets; i++) {
+		char field[40];
+		int r;
+
+		snprintf(field, sizeof(field), "sockets[%zu]", i);
+		r = check_path(field, spec->sockets[i], true, err);
+		if (r < 0)
+			return r;
 	}
 	return 0;
 }
@@ -612,7 +650,8 @@ int vm_spec_check(const struct vm_spec *spec, struct err *err)
 		return err_set(err, -EINVAL, "qemuPath: empty");
 	if (spec->qemu_accel && strcmp(spec->qemu_accel, "tcg") != 0 && strcmp(spec->qemu_accel, "kvm") != 0)
 		return err_set(err, -EINVAL, "qemuAccel: must be tcg or kvm");
-	if ((r = check_shares(spec, err)) < 0 || (r = check_view(spec, err)) < 0)
+	if ((r = check_shares(spec, err)) < 0 || (r = check_view(spec, err)) < 0 ||
+	    (r = check_sockets(spec, err)) < 0)
 		return r;
 	return check_nets(spec, err);
 }

@@ -48,6 +48,7 @@ enum {
 	VM_CPUS_DEFAULT = 1,
 	VM_SHARES_MAX = 512,
 	VM_PLACES_MAX = 1024,
+	VM_SOCKETS_MAX = 64,
 	VM_NETS_MAX = 16,
 	VM_NET_PAIRS_MAX = 8,
 	VM_NET_MTU_MIN = 68, /* IPv4's least (RFC 791) */
@@ -89,6 +90,8 @@ struct vm_spec {
 	struct vm_share *shares;
 	size_t n_shares;
 	struct vm_view view; /* without places: nothing is shown */
+	char **sockets; /* paths of unix sockets of the host that the guest may connect to, by number */
+	size_t n_sockets;
 	struct vm_net *nets;
 	size_t n_nets;
 	bool jail; /* vmm_run() confines the calling process (jail/jail.h) */

@@ -67,6 +67,16 @@ static void on_oom(void *ctx, uint64_t kills)
 	(void)kills;
 }
 
+/* There is one. */
+static int on_open(void *ctx, uint32_t request, uint32_t socket, uint32_t uid, uint32_t gid)
+{
+	(void)ctx;
+	(void)request;
+	(void)uid;
+	(void)gid;
+	return socket == 0 ? 0 : -EPROTO;
+}
+
 static void on_lost(void *ctx, const struct err *why)
 {
 	(void)ctx;
@@ -110,7 +120,7 @@ static void on_ps(void *ctx, const char *text)
 
 static const struct guest_stream_ops stream_ops = { .offer = offer, .withdraw = withdraw };
 static const struct guest_ops guest_ops = {
-	.hello = on_hello, .answer = on_answer, .oom = on_oom, .lost = on_lost
+	.hello = on_hello, .answer = on_answer, .open = on_open, .oom = on_oom, .lost = on_lost
 };
 static const struct guest_process_ops process_ops = { on_state, on_state, on_failed, on_ended };
 

@@ -98,6 +98,7 @@ static _Noreturn void run_agent(int link)
 	prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 	must(unshare(CLONE_NEWNS) == 0, "a mount namespace");
 	must(mount(NULL, "/", NULL, MS_PRIVATE | MS_REC, NULL) == 0, "private mounts");
+	must(mount("tmpfs", "/run", "tmpfs", 0, NULL) == 0, "a /run of its own");
 	must(mount("cgroup2", "/sys/fs/cgroup", "cgroup2", 0, NULL) == 0, "cgroup2");
 	snprintf(dir, sizeof(dir), "/sys/fs/cgroup/vrun-test-%d", (int)getpid());
 	must(mkdir(dir, 0755) == 0, "a cgroup");
@@ -218,7 +219,7 @@ void agent_host_send(struct agent_host *h, enum agent_msg type, uint32_t process
 		assert_int_equal(fd_write_all(h->link, payload, len), 0);
 }
 
-static uint32_t listen_on(struct agent_host *h, int i)
+uint32_t agent_host_listen(struct agent_host *h, int i)
 {
 	uint32_t port = h->next_port++;
 	struct sockaddr_un addr = address(port);
@@ -236,11 +237,11 @@ static struct agent_stdio listen_all(struct agent_host *h, unsigned want)
 
 	close_streams(h);
 	if (want & (WANT_STDIN | WANT_TERMINAL))
-		stdio.stdin_port = listen_on(h, 0);
+		stdio.stdin_port = agent_host_listen(h, 0);
 	if (want & WANT_STDOUT)
-		stdio.stdout_port = listen_on(h, 1);
+		stdio.stdout_port = agent_host_listen(h, 1);
 	if (want & WANT_STDERR)
-		stdio.stderr_port = listen_on(h, 2);
+		stdio.stderr_port = agent_host_listen(h, 2);
 	if (want & WANT_TERMINAL) {
 		stdio.rows = 31;
 		stdio.cols = 97;

@@ -60,6 +60,8 @@ void agent_host_create(struct agent_host *h, const struct agent_host_config *con
 void agent_host_begin_with(struct agent_host *h, const struct agent_host_config *config, unsigned want);
 /* `process`: the whole object as JSON. */
 void agent_host_exec(struct agent_host *h, uint32_t number, const char *process, unsigned want);
+/* Take one more connection, as h->listening[i]: its port. */
+uint32_t agent_host_listen(struct agent_host *h, int i);
 void agent_host_signal(struct agent_host *h, uint32_t number, int signo, bool all);
 
 /* The next frame; fails the test after 30 s. */

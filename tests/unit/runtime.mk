@@ -15,3 +15,5 @@ unit_TESTS += test_foreground
 test_foreground_SRC := tests/unit/test_foreground.c
 unit_TESTS += test_monitor
 test_monitor_SRC := tests/unit/test_monitor.c
+unit_TESTS += test_connector
+test_connector_SRC := tests/unit/test_connector.c

@@ -137,6 +137,8 @@ static void bad_headers_end_the_link(void **state)
 		{ 1, AGENT_MSG_STATS, 0, 0 },
 		{ 7, AGENT_MSG_ANSWER, 0, 0 },
 		{ 4, AGENT_MSG_OOM, 0, 0 },
+		{ 12, AGENT_MSG_OPEN, 0, 0 },
+		{ 4, AGENT_MSG_OPENED, 0, 0 },
 		{ 4, AGENT_MSG_SECCOMP, 0, 0 },
 		{ 4 + 7, AGENT_MSG_SECCOMP, 0, 0 },
 		{ 4 + 8 * 4097, AGENT_MSG_SECCOMP, 0, 0 },

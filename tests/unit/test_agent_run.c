@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -536,10 +537,128 @@ static void processes_are_listed_by_the_containers_numbers(void **state)
 	agent_host_end(&h);
 }
 
+/* As a process of the container; its other end is the agent's. */
+static int connect_inside(const struct agent_host *h, const char *name)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	snprintf(addr.sun_path, sizeof(addr.sun_path), "/proc/%d/root/run/vrun/sockets/%s", (int)h->agent,
+		 name);
+	assert_true(fd >= 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	return fd;
+}
+
+static void answer_open(struct agent_host *h, uint32_t request, uint32_t error, uint32_t port)
+{
+	const struct agent_opened msg = { le32_make(error), le32_make(port) };
+
+	agent_host_send(h, AGENT_MSG_OPENED, request, &msg, sizeof(msg));
+}
+
+static void expect_text(int fd, const char *expected)
+{
+	char buf[64] = "";
+
+	assert_int_equal(fd_read_all(fd, buf, strlen(expected)), 0);
+	assert_string_equal(buf, expected);
+}
+
+static void a_socket_of_the_host_is_joined_to_who_connects(void **state)
+{
+	struct agent_host_frame frame;
+	struct agent_open open;
+	struct agent_host h;
+	uint32_t port;
+	int inside, outside;
+	char byte;
+
+	(void)state;
+	agent_host_begin(&h);
+	agent_host_create(&h,
+			  &(struct agent_host_config){
+				  .args = "[\"sh\",\"-c\",\"stat -c '%a %u:%g %F' /s/host; sleep 1000\"]",
+				  .mounts = ",{\"destination\":\"/s/host\",\"type\":\"bind\",\"source\":"
+					    "\"" AGENT_SOCKET_DIR "/3-660-5-1000\",\"options\":[\"bind\"]}" },
+			  WANT_STDOUT, true);
+	agent_host_expect(&h, AGENT_MSG_STARTED, 0, &frame);
+	agent_host_read_until(h.stream[1], "660 5:1000 socket\n");
+
+	/* The host can't. */
+	inside = connect_inside(&h, "3-660-5-1000");
+	agent_host_expect(&h, AGENT_MSG_OPEN, 0, &frame);
+	memcpy(&open, frame.payload, sizeof(open));
+	assert_int_equal(le32_get(open.socket), 3);
+	assert_int_equal(le32_get(open.uid), geteuid());
+	assert_int_equal(le32_get(open.gid), getegid());
+	answer_open(&h, 0, ECONNREFUSED, 0);
+	assert_int_equal(read(inside, &byte, 1), 0);
+	close(inside);
+
+	/* Both ways, each to its end. */
+	inside = connect_inside(&h, "3-660-5-1000");
+	assert_int_equal(fd_write_all(inside, "early", 5), 0);
+	agent_host_expect(&h, AGENT_MSG_OPEN, 1, &frame);
+	port = agent_host_listen(&h, 0);
+	answer_open(&h, 1, 0, port);
+	outside = accept4(h.listening[0], NULL, NULL, SOCK_CLOEXEC);
+	assert_true(outside >= 0);
+	expect_text(outside, "early");
+	assert_int_equal(shutdown(inside, SHUT_WR), 0);
+	assert_int_equal(read(outside, &byte, 1), 0);
+	assert_int_equal(fd_write_all(outside, "late", 4), 0);
+	expect_text(inside, "late");
+	close(outside);
+	assert_int_equal(read(inside, &byte, 1), 0);
+	close(inside);
+
+	/* What was not asked. */
+	answer_open(&h, 1, 0, port);
+	agent_host_expect_protocol_error(&h);
+}
+
+static void more_connections_to_sockets_of_the_host_than_there_may_be(void **state)
+{
+	int fds[AGENT_SOCKET_CONNECTIONS_MAX + 1];
+	struct agent_host_frame frame;
+	struct agent_host h;
+	char byte;
+
+	(void)state;
+	agent_host_begin(&h);
+	agent_host_create(&h,
+			  &(struct agent_host_config){
+				  .args = "[\"sleep\",\"1000\"]",
+				  .mounts = ",{\"destination\":\"/host\",\"type\":\"bind\",\"source\":"
+					    "\"" AGENT_SOCKET_DIR "/0-666-0-0\",\"options\":[\"bind\"]}" },
+			  0, true);
+	agent_host_expect(&h, AGENT_MSG_STARTED, 0, &frame);
+	for (uint32_t i = 0; i < AGENT_SOCKET_CONNECTIONS_MAX; i++) {
+		fds[i] = connect_inside(&h, "0-666-0-0");
+		agent_host_expect(&h, AGENT_MSG_OPEN, i, &frame);
+	}
+	fds[AGENT_SOCKET_CONNECTIONS_MAX] = connect_inside(&h, "0-666-0-0");
+	assert_int_equal(read(fds[AGENT_SOCKET_CONNECTIONS_MAX], &byte, 1), 0);
+	/* One that ends makes room. */
+	answer_open(&h, 0, EACCES, 0);
+	assert_int_equal(read(fds[0], &byte, 1), 0);
+	close(fds[0]);
+	fds[0] = connect_inside(&h, "0-666-0-0");
+	agent_host_expect(&h, AGENT_MSG_OPEN, AGENT_SOCKET_CONNECTIONS_MAX, &frame);
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+		close(fds[i]);
+	agent_host_signal(&h, 0, SIGKILL, false);
+	agent_host_expect_exited(&h, 0, 0, SIGKILL);
+	agent_host_end(&h);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(processes_are_listed_by_the_containers_numbers),
+		cmocka_unit_test(a_socket_of_the_host_is_joined_to_who_connects),
+		cmocka_unit_test(more_connections_to_sockets_of_the_host_than_there_may_be),
 		cmocka_unit_test(output_comes_before_exited),
 		cmocka_unit_test(exit_status_is_passed_on),
 		cmocka_unit_test(signal_ends_the_process),

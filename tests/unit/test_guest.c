@@ -28,7 +28,8 @@ struct fixture {
 	} ports[PORTS];
 	unsigned n_ports;
 
-	unsigned answers, ooms;
+	unsigned answers, ooms, opens;
+	uint32_t opened[4]; /* request, socket, uid, gid */
 	uint64_t kills;
 	unsigned hello, lost, created, started, failed, ended, listed;
 	int status, error;
@@ -104,10 +105,24 @@ static void on_oom(void *ctx, uint64_t kills)
 	f->kills = kills;
 }
 
+/* There are sockets 0 to 2. */
+static int on_open(void *ctx, uint32_t request, uint32_t socket, uint32_t uid, uint32_t gid)
+{
+	struct fixture *f = ctx;
+	const uint32_t opened[] = { request, socket, uid, gid };
+
+	if (socket > 2)
+		return -EPROTO;
+	f->opens++;
+	memcpy(f->opened, opened, sizeof(opened));
+	return 0;
+}
+
 static const struct guest_ops guest_ops = {
 	.hello = on_hello,
 	.answer = on_answer,
 	.oom = on_oom,
+	.open = on_open,
 	.lost = on_lost,
 };
 
@@ -434,6 +449,25 @@ static void want_of_memory_is_passed_on(void **state)
 	assert_int_equal(f->lost, 0);
 }
 
+static void sockets_of_the_host_are_asked_for(void **state)
+{
+	struct agent_open open = { le32_make(2), le32_make(1000), le32_make(1001), le32_make(0) };
+	const uint32_t expected[] = { 77, 2, 1000, 1001 };
+	struct fixture *f = *state;
+
+	create(f);
+	say_hello(f);
+	say(f, AGENT_MSG_OPEN, 77, &open, sizeof(open));
+	assert_int_equal(f->opens, 1);
+	assert_memory_equal(f->opened, expected, sizeof(expected));
+	assert_int_equal(guest_opened(f->guest, 77, ECONNREFUSED, 0), 0);
+	assert_int_equal(f->lost, 0);
+	open.socket = le32_make(3);
+	say(f, AGENT_MSG_OPEN, 78, &open, sizeof(open));
+	assert_int_equal(f->opens, 1);
+	break_protocol(f, "OPEN of a socket that it was not given");
+}
+
 static void an_answer_to_nothing(void **state)
 {
 	create(*state);
@@ -605,6 +639,7 @@ int main(void)
 		TEST(a_life_from_create_to_end),
 		TEST(the_end_waits_for_exited_and_for_output_but_not_for_input),
 		TEST(seccomp_goes_before_create),
+		TEST(sockets_of_the_host_are_asked_for),
 		TEST(failures_give_the_exit_status_of_a_shell),
 		TEST(an_abandoned_process_is_killed_and_silent),
 		TEST(frames_before_hello),

@@ -235,6 +235,47 @@ static void missing_mount_points_are_of_the_containers_root(void **state)
 	shares_done(&s);
 }
 
+static void sockets_of_the_host_become_the_agents(void **state)
+{
+	static const char mounts[] =
+		"{\"destination\":\"/a\",\"source\":\"socket\",\"options\":[\"bind\"]},"
+		"{\"destination\":\"/b\",\"source\":\"socket\",\"options\":[\"bind\",\"ro\"]}";
+	_cleanup_oci_spec_ struct oci_spec *spec = NULL, *userns = NULL;
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	int sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	char path[256];
+	struct shares s;
+
+	(void)state;
+	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s/socket", bundle);
+	assert_int_equal(bind(sock, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	close(sock);
+	assert_int_equal(chmod(addr.sun_path, 02640), 0);
+	assert_int_equal(chown(addr.sun_path, 1234, 5678), 0);
+	assert_int_equal(chmod(addr.sun_path, 02640), 0);
+	spec = with_mounts("{\"path\":\"rootfs\"}", mounts);
+	plan_shares(&s, spec);
+	assert_int_equal(s.r, 0);
+	assert_int_equal(s.vm->n_shares, 1);
+	assert_int_equal(s.vm->n_sockets, 2);
+	in_bundle(path, "socket");
+	assert_string_equal(s.vm->sockets[0], path);
+	assert_string_equal(s.vm->sockets[1], path);
+	assert_string_equal(spec->mounts[0].source, AGENT_SOCKET_DIR "/0-2640-1234-5678");
+	assert_string_equal(spec->mounts[1].source, AGENT_SOCKET_DIR "/1-2640-1234-5678");
+	expect_place(&s, 1, "/a", -1, true);
+	assert_false(s.vm->view.places[1].directory);
+	shares_done(&s);
+
+	userns = parse("{\"ociVersion\":\"1.2.0\"," PROCESS ",\"root\":{\"path\":\"rootfs\"},\"mounts\":[%s],"
+		       "\"linux\":{\"namespaces\":[{\"type\":\"user\"}]}}",
+		       mounts);
+	plan_shares(&s, userns);
+	assert_int_equal(s.r, -ENOTSUP);
+	assert_non_null(strstr(s.err.text, "mounts[0].source: "));
+	shares_done(&s);
+}
+
 static void sources_that_no_vm_can_have(void **state)
 {
 	static const struct {
@@ -242,19 +283,13 @@ static void sources_that_no_vm_can_have(void **state)
 		int r;
 	} bad[] = {
 		{ "nothere", "mounts[0].source: nothere: No such file or directory", -ENOENT },
-		{ "socket", "is a socket", -ENOTSUP },
 		{ "/dev/mem", "is a device of the host", -ENOTSUP },
 		{ "disk", "is a device of the host", -ENOTSUP },
 		{ "loop", "mounts[0].source: loop", -ELOOP },
 	};
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-	int sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	char path[256];
 
 	(void)state;
-	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s/socket", bundle);
-	assert_int_equal(bind(sock, (struct sockaddr *)&addr, sizeof(addr)), 0);
-	close(sock);
 	in_bundle(path, "disk");
 	if (mknod(path, S_IFBLK | 0600, makedev(7, 0)) < 0)
 		make_link("/dev/mem", "disk");
@@ -506,6 +541,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(root_and_binds_become_shares, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(sockets_of_the_host_become_the_agents, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(with_and_without_submounts_are_two_shares, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(missing_mount_points_are_of_the_containers_root, set_up,
 						tear_down),

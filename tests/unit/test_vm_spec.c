@@ -96,6 +96,8 @@ static void every_field_survives_a_round_trip(void **state)
 			  .n_places = ARRAY_SIZE(places),
 			  .uid = 100000,
 			  .gid = 0xfffffffe },
+		.sockets = (char *[]){ (char *)"/run/a b", (char *)"/c" },
+		.n_sockets = 2,
 		.nets = nets,
 		.n_nets = ARRAY_SIZE(nets),
 		.debug = true,
@@ -143,6 +145,9 @@ static void every_field_survives_a_round_trip(void **state)
 		assert_int_equal(copy->view.places[i].readonly, places[i].readonly);
 		assert_int_equal(copy->view.places[i].directory, places[i].directory);
 	}
+	assert_int_equal(copy->n_sockets, 2);
+	assert_string_equal(copy->sockets[0], "/run/a b");
+	assert_string_equal(copy->sockets[1], "/c");
 	assert_int_equal(copy->view.uid, 100000);
 	assert_int_equal(copy->view.gid, 0xfffffffe);
 	assert_int_equal(copy->n_nets, 2);
@@ -181,6 +186,8 @@ static void wrong_shapes_are_refused(void **state)
 		       "shares[0].x: unknown key");
 	expect_refused("{" HEAD ",\"shares\":[{\"name\":\"a\",\"path\":\"/\",\"cache\":\"x\"}]}",
 		       "shares[0].cache: unknown value");
+	expect_refused("{" HEAD ",\"sockets\":[1]}", "sockets[0]");
+	expect_refused("{" HEAD ",\"sockets\":[\"a\"]}", "sockets[0]: must be an absolute path");
 	expect_refused("{" HEAD ",\"view\":[]}", "view");
 	expect_refused("{" HEAD ",\"view\":{\"places\":{}}}", "view.places");
 	expect_refused("{" HEAD ",\"view\":{\"uid\":4294967296}}", "view.uid");

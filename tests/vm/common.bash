@@ -32,7 +32,7 @@ leftovers() {
 	local bad=0 p f comm
 	for p in /proc/[0-9]*; do
 		{ read -r comm <"$p/comm"; } 2>/dev/null || continue
-		case $comm in vrun | vrun-vmm | qemu-system-*) ;; *) continue ;; esac
+		case $comm in vrun | vrun-vmm | vrun-connector | qemu-system-*) ;; *) continue ;; esac
 		if { tr '\0' ' ' <"$p/cmdline"; readlink "$p"/fd/*; } 2>/dev/null | grep -qF "$BATS_TEST_TMPDIR/"; then
 			echo "left: process ${p#/proc/}: $(tr '\0' ' ' <"$p/cmdline")"
 			bad=1

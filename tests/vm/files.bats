@@ -138,6 +138,73 @@ failing_disk() {
 	head -c 3M /dev/zero 2>/dev/null >"$work/tiny/rest" || true
 }
 
+# serve_socket PATH: tell each that connects who it is, and after its end how much came.
+serve_socket() {
+	perl -e 'unlink $ARGV[0]; socket(my $s, 1, 1, 0) or die; bind($s, pack("Sa*", 1, $ARGV[0])) or die "$!"; chmod 0660, $ARGV[0];
+		chown 0, 4321, $ARGV[0]; listen($s, 8) or die; syswrite(STDOUT, "ready\n");
+		while (accept(my $c, $s)) {
+			my ($pid, $uid, $gid) = unpack("iii", getsockopt($c, 1, 17));
+			syswrite($c, "you are $uid:$gid\n");
+			my ($n, $sum) = (0, 0);
+			while (sysread($c, my $b, 65536)) { $n += length $b; $sum += unpack("%32C*", $b) }
+			syswrite($c, "got $n, sum $sum\n" x 20000); close $c;
+		}' "$1" >"$work/served" 2>&1 3>&- &
+	server=$!
+	for _ in $(seq 300); do
+		! grep -q . "$work/served" || return 0
+		sleep 0.1
+	done
+	cat "$work/served"
+	return 1
+}
+
+@test "a unix socket of the host: its owner and mode, who connects, streams both ways to their end" {
+	local server
+	mkbundle -- true
+	add_programs perl
+	mkdir "$work/run"
+	serve_socket "$work/run/host.sock"
+	cat >"$bundle/rootfs/client" <<-'P'
+		socket(my $s, 1, 1, 0) or die;
+		connect($s, pack("Sa*", 1, $ARGV[0])) or die "connect: $!\n";
+		my ($n, $b) = ($ARGV[1], "ab" x 4096);
+		print scalar <$s>;
+		while ($n) { my $w = syswrite($s, $b, $n < 8192 ? $n : 8192) or die "write: $!\n"; $n -= $w }
+		shutdown($s, 1);
+		my %lines; $lines{$_}++ while <$s>; print "$lines{$_} of $_" for keys %lines;
+	P
+	add_mount '{ "destination": "/run/host.sock", "type": "bind", "source": "'"$work/run/host.sock"'", "options": ["rbind", "ro"] }'
+	add_mount '{ "destination": "/deep/down/again", "type": "bind", "source": "'"$work/run/host.sock"'", "options": ["bind"] }'
+	jq '.process.args = ["sh", "-c", $s] | .process.user = { uid: 1234, gid: 4321 }' --arg s '
+		stat -c "%a %u:%g %F" /run/host.sock
+		perl /client /run/host.sock 10; perl /client /deep/down/again 3000000
+		while [ ! -e /gone ]; do sleep 0.1; done; perl /client /run/host.sock 0; echo "after $?"' "$bundle/config.json" >"$work/config.new"
+	mv "$work/config.new" "$bundle/config.json"
+	vrun_run --pid-file "$work/pid" >"$work/out" 2>&1 3>&- &
+	local pid=$!
+	for _ in $(seq 600); do
+		! grep -q 'got 3000000' "$work/out" || break
+		sleep 0.2
+	done
+	# outside of the jail, with the sockets and nothing else
+	[ "$(ls "/proc/$(pgrep -P "$(cat "$work/pid")" vrun-connector)/fd" | wc -l)" = 6 ]
+	kill $server
+	wait $server || true
+	touch "$bundle/rootfs/gone"
+	wait $pid
+	cat "$work/out"
+	[ "$(cat "$work/out")" = '660 0:4321 socket
+you are 1234:4321
+20000 of got 10, sum 975
+you are 1234:4321
+20000 of got 3000000, sum 292500000
+after 0' ]
+	# nobody else's group
+	edit_config 's|"gid": 4321|"gid": 4322|; s|perl /client /run/host.sock 10;.*done;||'
+	run vrun_run
+	[[ "$output" == *$'connect: Permission denied\nafter 13'* ]]
+}
+
 @test "a full disk reaches the container as ENOSPC, a failing one as EIO" {
 	mkbundle -- sh -c 'dd if=/dev/zero of=/small/f bs=64k count=64; echo "dd $?"; ls -l /small/f | awk "{ print \$5 }"
 		cat /bad/other; cat /bad/file >/dev/null; echo "cat $?"
