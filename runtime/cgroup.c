@@ -226,8 +226,7 @@ static int enter_scope(struct cgroup *cgroup, const struct oci_spec *spec, pid_t
 	_cleanup_free_ char *path = NULL;
 	int r;
 
-	r = cgroup_systemd_start(cgroup, spec->hostname ? spec->hostname : cgroup->unit,
-				 &spec->linux_.resources, pid, err);
+	r = cgroup_systemd_start(cgroup, cgroup->unit, &spec->linux_.resources, pid, err);
 	if (r == 0)
 		r = cgroup_host_read(&host, err);
 	if (r < 0)

@@ -183,15 +183,16 @@ once() {
 	expect 2 "can't fork: Resource temporarily unavailable"
 }
 
-@test "volumes: read-write, read-only, one file, named" {
+@test "volumes: read-write, read-only, one file, a socket, named" {
 	mkdir "$BATS_TEST_TMPDIR/dir"
 	echo ours >"$BATS_TEST_TMPDIR/dir/file"
 	echo single >"$BATS_TEST_TMPDIR/single"
-	once -v "$BATS_TEST_TMPDIR/dir:/rw" -v "$BATS_TEST_TMPDIR/dir:/ro:ro" \
+	perl -e 'socket(my $s, 1, 1, 0); bind($s, pack("Sa*", 1, $ARGV[0])) or die "$!"; chmod 0640, $ARGV[0]' "$BATS_TEST_TMPDIR/socket"
+	once -v "$BATS_TEST_TMPDIR/socket:/run/socket:ro" -v "$BATS_TEST_TMPDIR/dir:/rw" -v "$BATS_TEST_TMPDIR/dir:/ro:ro" \
 		-v "$BATS_TEST_TMPDIR/single:/etc/single" -v named:/named busybox sh -c '
 		cat /rw/file; echo theirs >/rw/new; cat /ro/new; touch /ro/refused 2>&1
-		cat /etc/single; echo more >>/etc/single; echo kept >/named/data'
-	expect 0 $'ours\ntheirs\ntouch: /ro/refused: Read-only file system\nsingle'
+		stat -c "%F %a" /run/socket; cat /etc/single; echo more >>/etc/single; echo kept >/named/data'
+	expect 0 $'ours\ntheirs\ntouch: /ro/refused: Read-only file system\nsocket 640\nsingle'
 	[ "$(cat "$BATS_TEST_TMPDIR/dir/new")" = theirs ]
 	[ "$(cat "$BATS_TEST_TMPDIR/single")" = $'single\nmore' ]
 	once -v named:/named:ro busybox cat /named/data

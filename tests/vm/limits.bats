@@ -180,7 +180,7 @@ make_busctl() {
 		</dev/null >"$work/out" 2>&1 || { cat "$work/out" "$work/busctl.log"; return 1; }
 	pid=$(cat "$work/pid")
 	cat "$work/busctl.log" "/proc/$pid/cgroup"
-	grep -q "StartTransientUnit ssa(sv)a(sa(sv)) $unit replace [0-9]* Description s .* Slice s $slice Delegate b true .* PIDs au 1 $pid .* 0$" \
+	grep -q "StartTransientUnit ssa(sv)a(sa(sv)) $unit replace [0-9]* Description s vrun container $unit Slice s $slice Delegate b true .* PIDs au 1 $pid .* 0$" \
 		"$work/busctl.log"
 	grep -q ' TasksMax t 306 ' "$work/busctl.log"
 	grep -q ' CPUQuotaPerSecUSec t 500000\b' "$work/busctl.log"
