@@ -116,6 +116,7 @@ int main(int argc, char **argv)
 	struct vm_spec spec = {
 		.id = (char *)"net", .memory = 512 << 20, .cid = 5, .nets = &eth0, .n_nets = 1, .debug = true
 	};
+	const char *mtu = getenv("NET_BOOT_MTU");
 	struct err err = ERR_INIT;
 	int r;
 
@@ -129,8 +130,8 @@ int main(int argc, char **argv)
 	eth0.n_pairs = (unsigned)atoi(argv[5]);
 	for (unsigned i = 0; i < eth0.n_pairs && i < VM_NET_PAIRS_MAX; i++)
 		eth0.tap_fds[i] = open_tap(argv[4], eth0.n_pairs);
-	if (getenv("NET_BOOT_MTU"))
-		eth0.mtu = (unsigned)atoi(getenv("NET_BOOT_MTU"));
+	if (mtu)
+		eth0.mtu = (unsigned)atoi(mtu);
 	eth0.in_process = getenv("NET_BOOT_IN_PROCESS") != NULL;
 	spec.cpus = (unsigned)atoi(argv[6]);
 	spec.cmdline = argc > 7 ? argv[7] : NULL;
