@@ -11,6 +11,7 @@
 
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <linux/openat2.h>
 #include <signal.h>
 #include <string.h>
@@ -138,6 +139,16 @@ static int keep_only(int ask, int *sockets, size_t n)
 	return syscall(SYS_close_range, first, ~0U, 0) < 0 ? -errno : 0;
 }
 
+/* To become somebody; and for root, whom the modes of sockets don't bind. As anybody else it has none. */
+static int keep_capabilities(void)
+{
+	const uint32_t keep = 1U << CAP_SETUID | 1U << CAP_SETGID | 1U << CAP_DAC_OVERRIDE;
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	const struct __user_cap_data_struct data[2] = { { .effective = keep, .permitted = keep } };
+
+	return syscall(SYS_capset, &header, data) < 0 ? -errno : 0;
+}
+
 static _Noreturn void connector_main(int ask, int *sockets, size_t n, pid_t parent)
 {
 	sigset_t all;
@@ -147,7 +158,8 @@ static _Noreturn void connector_main(int ask, int *sockets, size_t n, pid_t pare
 	sigprocmask(SIG_SETMASK, &all, NULL);
 	log_set_stderr(false);
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent || keep_only(ask, sockets, n) < 0 ||
-	    setgroups(0, NULL) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || chdir("/") < 0)
+	    setgroups(0, NULL) < 0 || keep_capabilities() < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+	    chdir("/") < 0)
 		_exit(1);
 	serve_all(n);
 }

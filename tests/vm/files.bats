@@ -159,7 +159,7 @@ serve_socket() {
 }
 
 @test "a unix socket of the host: its owner and mode, who connects, streams both ways to their end" {
-	local server
+	local server connector
 	mkbundle -- true
 	add_programs perl
 	mkdir "$work/run"
@@ -187,7 +187,10 @@ serve_socket() {
 		sleep 0.2
 	done
 	# outside of the jail, with the sockets and nothing else
-	[ "$(ls "/proc/$(pgrep -P "$(cat "$work/pid")" vrun-connector)/fd" | wc -l)" = 6 ]
+	connector=$(pgrep -P "$(cat "$work/pid")" vrun-connector)
+	[ "$(ls "/proc/$connector/fd" | wc -l)" = 6 ]
+	# dac_override, setgid, setuid
+	grep -qx 'CapPrm:	00000000000000c2' "/proc/$connector/status"
 	kill $server
 	wait $server || true
 	touch "$bundle/rootfs/gone"

@@ -31,17 +31,31 @@ static bool is_below(const char *path, const char *dir)
 {
 	size_t len = strlen(dir);
 
+	while (len > 1 && dir[len - 1] == '/')
+		len--;
 	return !strncmp(path, dir, len) && path[len] == '/';
 }
 
-/* Are there places in this one? */
+/* Are there shares in this one? */
 static bool is_passed_through(const struct builder *b, const struct jail_place *place)
 {
 	for (size_t i = 0; i < b->view->n; i++) {
-		if (is_below(b->view->places[i].path, place->path))
+		if (b->view->places[i].share >= 0 && is_below(b->view->places[i].path, place->path))
 			return true;
 	}
 	return false;
+}
+
+/* Is it in something of the guest's own, where there is nothing as it is? */
+static bool is_in_nothing(const struct builder *b, const struct jail_place *place)
+{
+	const struct jail_place *around = &b->view->places[0];
+
+	for (const struct jail_place *p = around + 1; p < place; p++) {
+		if (is_below(place->path, p->path) && strlen(p->path) >= strlen(around->path))
+			around = p;
+	}
+	return around->share < 0;
 }
 
 /* What is mounted nowhere yet can be moved, but not copied. */
@@ -80,6 +94,8 @@ static int add_place(struct builder *b, const struct jail_place *place)
 	bool directory = place->directory;
 	struct stat st;
 
+	if (place->share < 0 && is_in_nothing(b, place))
+		return 0;
 	if (place->share >= 0) {
 		if (fstat(b->shares[place->share], &st) < 0)
 			return -errno;
