@@ -104,23 +104,9 @@ C_FILES := $(shell git ls-files '*.[ch]' 2>/dev/null)
 .PHONY: format tidy
 format:
 	clang-format -i $(C_FILES)
-TIDY_FILES := $(filter %.c,$(C_FILES))
-# What cppcheck is not asked: leaks, as it knows no cleanup attributes (base/cleanup.h); what is uninitialized, as it
-# does not follow results by pointer and the macros of sys/queue.h (gcc's -Wmaybe-uninitialized does); readdir() and
-# fgetpwent(), which are safe in glibc for a stream of one's own and for one thread. By file: accept4() without an address
-# is no null pointer's use, MAP_FIXED's result is known, a byte behind the name is its NUL, a boolean counts, _exit() takes
-# one.
-CPPCHECK_LEFT_OUT := resourceLeak memleak uninitvar uninitStructMember readdirCalled fgetpwentCalled \
-	missingIncludeSystem internalAstError nullPointer:cmd/compare/probe_bench.c nullPointer:vmm/qemu/listener.c \
-	nullPointer:vmm/vhost_user/serve.c nullPointer:runtime/control.c leakReturnValNotUsed:vmm/pci/pci_root.c \
-	arrayIndexThenCheck:oci/seccomp.c \
-	compareBoolExpressionWithInt:cmd/completion.c invalidFunctionArgBool:cmd/compare/trace.c \
-	AssignmentAddressToInteger:runtime/guest.c
-tidy: compile_commands.json
+tidy: compile_commands.json $(B)/gen/jail-filters.inc
 	@hack/deps tidy
-	cppcheck -q --error-exitcode=1 --std=c11 -D_GNU_SOURCE -D__x86_64__ --enable=warning,portability \
-		--library=posix --library=gnu $(CPPCHECK_LEFT_OUT:%=--suppress=%) -I. base oci vmm runtime agent cmd
-	clang-tidy-14 -p . --quiet $(TIDY_FILES)
+	@hack/tidy
 compile_commands.json: FORCE
 	@hack/compile-commands '$(CPPFLAGS) $(CFLAGS)' $(filter %.c,$(C_FILES)) > $@
 
@@ -195,5 +181,5 @@ help:
 	@echo "make install       into DESTDIR and PREFIX (now '$(DESTDIR)$(PREFIX)')"
 	@echo "make deb           a Debian package of the same, in build/"
 	@echo "make deb-check     installs and uses that package in a clean Debian 12"
-	@echo "make format, tidy  clang-format; clang-tidy, cppcheck"
+	@echo "make format, tidy  clang-format; clang-tidy, cppcheck, gcc -fanalyzer"
 	@echo "make clean         remove the builds; distclean: the guest's images too"
