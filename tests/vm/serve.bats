@@ -121,7 +121,7 @@ run_qemu() {
 	wait_for "$work/fs.sock"
 	run_qemu -chardev socket,id=fs,path="$work/fs.sock" -device vhost-user-fs-pci,chardev=fs,tag=vrun >/dev/null &
 	local runner=$! qemu i
-	for i in $(seq 600); do
+	for i in $(seq 1400); do
 		[ -e "$work/a/up" ] && break
 		sleep 0.1
 	done
