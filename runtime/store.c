@@ -240,6 +240,9 @@ int store_remove(struct store *store, struct store_dir *dir, struct err *err)
 	if (renameat(store->fd, dir->id, store->fd, gone) < 0)
 		return err_set_errno(err, -errno, "remove the state of %s", dir->id);
 	r = dir_remove_all(store->fd, gone);
+	/* No descriptor just then, perhaps. What stays all the same is for store_sweep(). */
+	if (r < 0)
+		r = dir_remove_all(store->fd, gone);
 	return r < 0 ? err_set_errno(err, r, "remove the state of %s", dir->id) : 0;
 }
 
