@@ -38,6 +38,8 @@ make_guest() {
 export PATH=/bin
 mount -t devtmpfs dev /dev
 while read m; do insmod \$m; done </modules
+# the driver learns of its ports by messages: later, on a busy machine
+while [ ! -c /dev/hvc0 ]; do usleep 10000; done
 exec >/dev/hvc0 2>&1
 $1
 echo END
