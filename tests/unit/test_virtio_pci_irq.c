@@ -25,7 +25,7 @@ static void vectors_start_masked_and_without_queues(void **state)
 	for (unsigned i = 0; i < drv.n_vectors; i++)
 		assert_int_equal(pci_driver_read(&drv, drv.table + i * 16 + 12, 4), 1);
 	pci_driver_msix(&drv, true, false);
-	put(VIRTIO_PCI_COMMON_Q_MSIX, 0, 2);
+	set_queue_vector(0, 0);
 	assert_int_equal(host.connects, 0);
 	pci_driver_mask(&drv, 0, false);
 	assert_int_equal(host.connects, 1);
@@ -37,8 +37,7 @@ static void a_vector_that_is_not_there_is_refused(void **state)
 	set_vectors();
 	put(VIRTIO_PCI_COMMON_MSIX, 3, 2);
 	assert_int_equal(get(VIRTIO_PCI_COMMON_MSIX, 2), NO_VECTOR);
-	put(VIRTIO_PCI_COMMON_Q_SELECT, 1, 2);
-	put(VIRTIO_PCI_COMMON_Q_MSIX, 0xfffe, 2);
+	set_queue_vector(1, 0xfffe);
 	assert_int_equal(get(VIRTIO_PCI_COMMON_Q_MSIX, 2), NO_VECTOR);
 	assert_int_equal(fake_host_connected(&host), 1);
 }
@@ -124,8 +123,7 @@ static void lines_may_share_a_vector(void **state)
 {
 	(void)state;
 	go_live();
-	put(VIRTIO_PCI_COMMON_Q_SELECT, 1, 2);
-	put(VIRTIO_PCI_COMMON_Q_MSIX, 0, 2);
+	set_queue_vector(1, 0);
 	signal_call(1);
 	assert_int_equal(fake_host_messages(&host, MESSAGE(0)), 1);
 	pci_driver_mask(&drv, 0, true);
@@ -143,8 +141,7 @@ static void queues_of_a_device_that_says_so_share_a_vector(void **state)
 	pci_driver_set_entry(&drv, 1, MESSAGE(1));
 	pci_driver_mask(&drv, 1, false);
 	for (unsigned q = 0; q < N_QUEUES; q++) {
-		put(VIRTIO_PCI_COMMON_Q_SELECT, q, 2);
-		put(VIRTIO_PCI_COMMON_Q_MSIX, 1, 2);
+		set_queue_vector(q, 1);
 		assert_int_equal(get(VIRTIO_PCI_COMMON_Q_MSIX, 2), 1);
 		signal_call(q);
 		assert_int_equal(fake_host_messages(&host, MESSAGE(1)), 1);
@@ -159,13 +156,12 @@ static void a_line_without_vector_is_silent(void **state)
 {
 	(void)state;
 	go_live();
-	put(VIRTIO_PCI_COMMON_Q_SELECT, 0, 2);
-	put(VIRTIO_PCI_COMMON_Q_MSIX, NO_VECTOR, 2);
+	set_queue_vector(0, NO_VECTOR);
 	assert_int_equal(fake_host_connected(&host), 2);
 	signal_call(0);
 	assert_int_equal(pci_driver_read(&drv, drv.pba, 4), 0);
 	/* What it missed is not sent later. */
-	put(VIRTIO_PCI_COMMON_Q_MSIX, 0, 2);
+	set_queue_vector(0, 0);
 	assert_int_equal(fake_host_messages(&host, MESSAGE(0)), 0);
 	signal_call(0);
 	assert_int_equal(fake_host_messages(&host, MESSAGE(0)), 1);

@@ -165,6 +165,14 @@ void set_queue(unsigned q, uint16_t size, uint64_t desc)
 	put(VIRTIO_PCI_COMMON_Q_ENABLE, 1, 2);
 }
 
+void set_queue_vector(unsigned q, uint16_t vector)
+{
+	put(VIRTIO_PCI_COMMON_Q_SELECT, q, 2);
+	put(VIRTIO_PCI_COMMON_Q_MSIX, vector, 2);
+	/* The next selection makes it so. */
+	put(VIRTIO_PCI_COMMON_Q_SELECT, q, 2);
+}
+
 /* Vectors 0 and 1 for the queues, 2 for changes of configuration; all can be sent. */
 void set_vectors(void)
 {
@@ -174,10 +182,8 @@ void set_vectors(void)
 		pci_driver_mask(&drv, i, false);
 	}
 	put(VIRTIO_PCI_COMMON_MSIX, CONFIG_VECTOR, 2);
-	for (unsigned q = 0; q < N_QUEUES; q++) {
-		put(VIRTIO_PCI_COMMON_Q_SELECT, q, 2);
-		put(VIRTIO_PCI_COMMON_Q_MSIX, q, 2);
-	}
+	for (unsigned q = 0; q < N_QUEUES; q++)
+		set_queue_vector(q, (uint16_t)q);
 }
 
 void go_live(void)

@@ -57,6 +57,7 @@ uint64_t get(unsigned field, unsigned len);
 /* The steps of virtio 1.2 §3.1.1: up to FEATURES_OK; a queue; the vectors; and all of them. */
 void agree(void);
 void set_queue(unsigned q, uint16_t size, uint64_t desc);
+void set_queue_vector(unsigned q, uint16_t vector);
 void set_vectors(void);
 void go_live(void);
 

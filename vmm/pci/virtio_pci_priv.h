@@ -7,7 +7,8 @@
  *
  * The common configuration straddles two pages: its last part, all of the selected queue (size, vector, enable,
  * addresses), is plain memory, which is taken at the next write to a register before it. A driver has to write
- * one of these before the queue can matter: to select the next, or to say DRIVER_OK (virtio 1.2 §3.1.1).
+ * one of these before the queue can matter: to select the next, or to say DRIVER_OK (virtio 1.2 §3.1.1). Until
+ * then a vector that isn't there reads as it was written, where §4.1.5.1.2.1 has NO_VECTOR at once.
  */
 #ifndef VRUN_VMM_PCI_VIRTIO_PCI_PRIV_H
 #define VRUN_VMM_PCI_VIRTIO_PCI_PRIV_H
