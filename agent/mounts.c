@@ -7,6 +7,7 @@
 #include "agent/rootfs.h"
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "base/rootpath.h"
 #include "oci/spec.h"
 
 #include <fcntl.h>
@@ -20,7 +21,7 @@ static int apply_propagation(int root, const char *path, const struct mount_opti
 
 	if (o->n_propagation == 0)
 		return 0;
-	fd = rootfs_openat(root, path, O_PATH);
+	fd = root_open(root, path, O_PATH);
 	if (fd < 0)
 		return fd;
 	for (unsigned i = 0; i < o->n_propagation; i++) {
@@ -73,7 +74,7 @@ static int copy_up(int root, const struct oci_mount *m, int target)
 
 	if (from < 0)
 		return -errno;
-	to = rootfs_openat(root, m->destination, O_RDONLY | O_DIRECTORY);
+	to = root_open(root, m->destination, O_RDONLY | O_DIRECTORY);
 	if (to < 0)
 		return to;
 	return copy_tree(from, to);
@@ -96,8 +97,7 @@ static int tmpfs_data(int target, bool existed, const struct mount_options *o, c
 
 static int mount_tmpfs(int root, const struct oci_mount *m, const struct mount_options *o, struct err *err)
 {
-	_cleanup_close_ int probe = rootfs_openat(root, m->destination, O_PATH), target = -EBADF,
-			    top = -EBADF;
+	_cleanup_close_ int probe = root_open(root, m->destination, O_PATH), target = -EBADF, top = -EBADF;
 	_cleanup_free_ char *data = NULL;
 	bool late_readonly = o->copy_up && (o->flags & MS_RDONLY);
 	int r;
@@ -117,7 +117,7 @@ static int mount_tmpfs(int root, const struct oci_mount *m, const struct mount_o
 			return err_set_errno(err, r, "copying what the tmpfs hides");
 	}
 	if (late_readonly) {
-		top = rootfs_openat(root, m->destination, O_PATH);
+		top = root_open(root, m->destination, O_PATH);
 		r = top < 0 ? top : mount_set_attr(top, MOUNT_ATTR_RDONLY, 0, false);
 		if (r < 0)
 			return err_set_errno(err, r, "making the tmpfs read-only");
@@ -128,7 +128,7 @@ static int mount_tmpfs(int root, const struct oci_mount *m, const struct mount_o
 /* The kernel's own file systems must not be led elsewhere by a symlink: nothing would guard the other place. */
 static int check_not_symlink(int root, const struct oci_mount *m, struct err *err)
 {
-	_cleanup_close_ int fd = rootfs_openat(root, m->destination, O_PATH | O_NOFOLLOW);
+	_cleanup_close_ int fd = root_open(root, m->destination, O_PATH | O_NOFOLLOW);
 	struct stat st;
 
 	if (fd >= 0 && fstat(fd, &st) == 0 && !S_ISDIR(st.st_mode))

@@ -14,11 +14,6 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
-int rootfs_openat(int root, const char *path, int flags)
-{
-	return root_open(root, path, flags);
-}
-
 int rootfs_make(int root, const char *path, bool directory, mode_t mode)
 {
 	return root_make(root, path, directory, &(struct root_new){ .mode = mode });
@@ -90,7 +85,7 @@ int rootfs_open(const char *path, struct err *err)
 
 static int make_readonly(int root, const char *path)
 {
-	_cleanup_close_ int target = rootfs_openat(root, path, O_PATH), tree = -EBADF;
+	_cleanup_close_ int target = root_open(root, path, O_PATH), tree = -EBADF;
 	int r;
 
 	if (target == -ENOENT || target == -ENOTDIR)
@@ -107,7 +102,7 @@ static int make_readonly(int root, const char *path)
 /* An empty read-only tmpfs over a directory, /dev/null over anything else. */
 static int mask(int root, const char *path)
 {
-	_cleanup_close_ int target = rootfs_openat(root, path, O_PATH), tree = -EBADF;
+	_cleanup_close_ int target = root_open(root, path, O_PATH), tree = -EBADF;
 	struct stat st;
 
 	if (target == -ENOENT || target == -ENOTDIR)

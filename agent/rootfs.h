@@ -25,8 +25,7 @@ struct oci_strings;
  */
 int rootfs_open(const char *path, struct err *err);
 
-/* root_open() and root_make() of base/rootpath.h. */
-int rootfs_openat(int root, const char *path, int flags);
+/* root_make() of base/rootpath.h; what is made is the agent's. */
 int rootfs_make(int root, const char *path, bool directory, mode_t mode);
 
 /* "/proc/self/fd/N", for calls that only take paths. */

@@ -5,6 +5,7 @@
 #include "agent/rootfs.h"
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "base/rootpath.h"
 
 #include <asm/ioctls.h>
 #include <fcntl.h>
@@ -32,7 +33,7 @@ int terminal_open(int root, uint16_t rows, uint16_t cols, int *ret_master, int *
 	 * Not by "/dev/ptmx": that is a symlink or, in a foreign /dev, anything. Only
 	 * a devpts' own ptmx may give out what the agent is going to read from.
 	 */
-	_cleanup_close_ int master = rootfs_openat(root, "dev/pts/ptmx", O_RDWR | O_NOCTTY), slave = -EBADF;
+	_cleanup_close_ int master = root_open(root, "dev/pts/ptmx", O_RDWR | O_NOCTTY), slave = -EBADF;
 	struct statfs fs;
 	int unlock = 0;
 

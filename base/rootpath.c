@@ -31,6 +31,15 @@ int root_open(int root, const char *path, int flags)
 	return -errno;
 }
 
+bool path_is_below(const char *path, const char *dir)
+{
+	size_t len = strlen(dir);
+
+	while (len > 1 && dir[len - 1] == '/')
+		len--;
+	return !strncmp(path, dir, len) && path[len] == '/';
+}
+
 /* Put what a symlink says in the place of `path`'s part [start, end). */
 static int follow_symlink(int parent, const char *name, char *path, size_t start, size_t end)
 {

@@ -12,6 +12,9 @@
 /* As openat2() below `root`; `flags` gets O_CLOEXEC. */
 int root_open(int root, const char *path, int flags);
 
+/* Is `path` somewhere in `dir`? Of their words alone; slashes at the end of `dir` don't count. */
+bool path_is_below(const char *path, const char *dir);
+
 /* What is made has this mode (directories on the way: 0755), and with `chown` this owner. */
 struct root_new {
 	mode_t mode;

@@ -4,29 +4,14 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "base/rootpath.h"
 #include "oci/spec.h"
 #include "runtime/plan.h"
 
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/openat2.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
-
-static int open_below(int root, const char *path, int flags)
-{
-	const struct open_how how = {
-		.flags = (uint64_t)(flags | O_CLOEXEC),
-		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
-	};
-	long fd;
-
-	do {
-		fd = syscall(SYS_openat2, root, path, &how, sizeof(how));
-	} while (fd < 0 && (errno == EAGAIN || errno == EINTR));
-	return fd < 0 ? -errno : (int)fd;
-}
 
 static int make_part(int parent, const char *name, bool directory)
 {
@@ -47,7 +32,7 @@ static int make_part(int parent, const char *name, bool directory)
  */
 static int make_path(int root, const char *path, bool directory)
 {
-	_cleanup_close_ int parent = open_below(root, ".", O_PATH | O_DIRECTORY);
+	_cleanup_close_ int parent = root_open(root, ".", O_PATH | O_DIRECTORY);
 	char prefix[PATH_MAX];
 	size_t start = strspn(path, "/"), end, next;
 
@@ -62,12 +47,12 @@ static int make_path(int root, const char *path, bool directory)
 		next = end + strspn(path + end, "/");
 		memcpy(prefix, path, end);
 		prefix[end] = '\0';
-		fd = open_below(root, prefix + strspn(prefix, "/"), O_PATH);
+		fd = root_open(root, prefix + strspn(prefix, "/"), O_PATH);
 		if (fd == -ENOENT) {
 			r = make_part(parent, prefix + start, directory || path[next]);
 			if (r < 0)
 				return r;
-			fd = open_below(root, prefix + strspn(prefix, "/"), O_PATH);
+			fd = root_open(root, prefix + strspn(prefix, "/"), O_PATH);
 		}
 		if (fd < 0)
 			return fd;
@@ -77,19 +62,10 @@ static int make_path(int root, const char *path, bool directory)
 	return 0;
 }
 
-static bool is_below(const char *path, const char *dir)
-{
-	size_t len = strlen(dir);
-
-	while (len > 1 && dir[len - 1] == '/')
-		len--;
-	return !strncmp(path, dir, len) && path[len] == '/';
-}
-
 static bool inside_other_mount(const struct oci_spec *spec, size_t i)
 {
 	for (size_t j = 0; j < i; j++) {
-		if (is_below(spec->mounts[i].destination, spec->mounts[j].destination))
+		if (path_is_below(spec->mounts[i].destination, spec->mounts[j].destination))
 			return true;
 	}
 	return false;

@@ -79,18 +79,13 @@ static int set_annotations(const struct plan_input *input, struct oci_spec *spec
 	return r < 0 ? err_set(err, r, "out of memory") : 0;
 }
 
-/* No process of the guest can guess one. Small ones are the agent's, -1U means any (virtio 1.2 §5.10.4). */
-static bool port_is_usable(uint32_t port)
-{
-	return port > UINT16_MAX && port != UINT32_MAX;
-}
-
 int plan_port(uint32_t *ret)
 {
+	/* Small ones are the agent's, -1U means any (virtio 1.2 §5.10.4). */
 	do {
 		if (getrandom(ret, sizeof(*ret), 0) != sizeof(*ret))
 			return -EIO;
-	} while (!port_is_usable(*ret));
+	} while (*ret <= UINT16_MAX || *ret == UINT32_MAX);
 	return 0;
 }
 
@@ -100,10 +95,11 @@ int plan_stdio(const struct oci_process *process, struct agent_stdio *ret)
 	uint32_t ports[3];
 
 	do {
-		if (getrandom(ports, sizeof(ports), 0) != sizeof(ports))
-			return -EIO;
-	} while (!port_is_usable(ports[0]) || !port_is_usable(ports[1]) || !port_is_usable(ports[2]) ||
-		 ports[0] == ports[1] || ports[1] == ports[2] || ports[0] == ports[2]);
+		for (size_t i = 0; i < ARRAY_SIZE(ports); i++) {
+			if (plan_port(&ports[i]) < 0)
+				return -EIO;
+		}
+	} while (ports[0] == ports[1] || ports[1] == ports[2] || ports[0] == ports[2]);
 
 	stdio.stdin_port = ports[0];
 	if (!process->terminal) {

@@ -45,7 +45,6 @@ struct vmm {
 	void *ctx;
 
 	struct jail *jail; /* NULL: none, or entered */
-	struct jail_place *places; /* that it is going to show */
 	struct console_log *console;
 	struct vdev *devices[DEVICES_MAX]; /* in PCI slot order */
 	size_t n_devices;
@@ -134,31 +133,6 @@ static int add_share(struct vmm *vmm, const struct vm_share *share, struct err *
 	}
 	r = jail_share(vmm->jail, fd, share->readonly, share->submounts, err);
 	return r < 0 ? err_wrap(err, r, "share %s", share->path) : r;
-}
-
-static int make_view(struct vmm *vmm, struct err *err)
-{
-	const struct vm_view *view = &vmm->spec->view;
-	struct jail_view shown = { .n = view->n_places, .uid = view->uid, .gid = view->gid };
-
-	if (!vmm->jail || view->n_places == 0)
-		return 0;
-	vmm->places = calloc(view->n_places, sizeof(*vmm->places));
-	if (!vmm->places)
-		return err_set(err, -ENOMEM, "out of memory");
-	for (size_t i = 0; i < view->n_places; i++) {
-		const struct vm_place *place = &view->places[i];
-
-		vmm->places[i] = (struct jail_place){
-			.path = place->path,
-			.share = place->share,
-			.readonly = place->readonly,
-			.directory = place->directory,
-		};
-	}
-	shown.places = vmm->places;
-	jail_set_view(vmm->jail, &shown);
-	return 0;
 }
 
 static enum vfs_cache vfs_cache(enum vm_share_cache cache)
@@ -315,9 +289,9 @@ static int make_all(struct vmm *vmm, struct err *err)
 	int r;
 
 	if ((vmm->spec->jail && (r = jail_new(&vmm->jail, err)) < 0) || (r = make_console(vmm, err)) < 0 ||
-	    (r = make_vsock(vmm, err)) < 0 || (r = make_fs(vmm, err)) < 0 || (r = make_view(vmm, err)) < 0 ||
-	    (r = make_nets(vmm, err)) < 0 || (r = make_console_device(vmm, err)) < 0 ||
-	    (r = make_balloon(vmm, err)) < 0 || (r = make_engine(vmm, err)) < 0)
+	    (r = make_vsock(vmm, err)) < 0 || (r = make_fs(vmm, err)) < 0 || (r = make_nets(vmm, err)) < 0 ||
+	    (r = make_console_device(vmm, err)) < 0 || (r = make_balloon(vmm, err)) < 0 ||
+	    (r = make_engine(vmm, err)) < 0)
 		return r;
 	return 0;
 }
@@ -369,7 +343,8 @@ int vmm_run(struct vmm *vmm, struct err *err)
 	int r;
 
 	if (vmm->jail) {
-		r = jail_enter(vmm->jail, jail_files(vmm->spec), vmm->callbacks.violation, vmm->ctx, err);
+		r = jail_enter(vmm->jail, jail_files(vmm->spec), &vmm->spec->view, vmm->callbacks.violation,
+			       vmm->ctx, err);
 		if (r < 0)
 			return r;
 		jail_free(TAKE_PTR(vmm->jail));
@@ -401,7 +376,6 @@ void vmm_free(struct vmm *vmm)
 		vdev_free(vmm->devices[i - 1]);
 	console_log_free(vmm->console);
 	jail_free(vmm->jail);
-	free(vmm->places);
 	free(vmm);
 }
 

@@ -19,7 +19,8 @@ setup() {
 
 teardown() {
 	local left
-	# what a failed test left running ends here, by id
+	# what a failed test left running ends here: servers by pid, containers by id
+	[ -z "${servers[*]:-}" ] || kill "${servers[@]}" 2>/dev/null
 	for left in "$state"/*/; do
 		[ -e "$left" ] && "$VRUN_TEST_BIN/vrun" --root "$state" delete --force "$(basename "$left")" >/dev/null 2>&1
 	done

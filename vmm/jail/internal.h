@@ -26,7 +26,7 @@ int jail_root_copy(int fd, bool submounts, uint64_t attributes);
  * Make `fds`, each from jail_root_copy(), all that there is; numbered as they come. The namespace's
  * own root is `view`.
  */
-int jail_root_enter(const int *fds, size_t n, const struct jail_view *view, struct err *err);
+int jail_root_enter(const int *fds, size_t n, const struct vm_view *view, struct err *err);
 /* In parts, each 0 or a descriptor, or -errno: an empty tmpfs, nowhere yet. */
 int jail_root_empty(void);
 /* A directory in which everything fails, listing it too. Where /dev/fuse can be opened. */
@@ -45,7 +45,7 @@ int jail_root_pivot(int fd);
 /* --- view.c --- */
 
 /* `gone`: jail_root_gone(), or -errno. `shares`: those that the places number, attached. */
-int jail_view_show(const struct jail_view *view, int gone, const int *shares);
+int jail_view_show(const struct vm_view *view, int gone, const int *shares);
 
 /* --- caps.c --- */
 

@@ -20,7 +20,6 @@
 struct jail {
 	int *shares; /* mounts that are to be attached */
 	size_t n_shares;
-	struct jail_view view;
 };
 
 /* What threads need is the process's, and there to its end. */
@@ -65,11 +64,6 @@ void jail_free(struct jail *jail)
 		close_fd(jail->shares[i]);
 	free(jail->shares);
 	free(jail);
-}
-
-void jail_set_view(struct jail *jail, const struct jail_view *view)
-{
-	jail->view = *view;
 }
 
 int jail_share(struct jail *jail, int fd, bool readonly, bool submounts, struct err *err)
@@ -250,15 +244,15 @@ static int give_up(enum jail_files files, struct err *err)
 	return r < 0 ? err_set_errno(err, r, "vrun-vmm can't be confined: system calls") : 0;
 }
 
-int jail_enter(struct jail *jail, enum jail_files files, jail_violation_fn violation, void *ctx,
-	       struct err *err)
+int jail_enter(struct jail *jail, enum jail_files files, const struct vm_view *view,
+	       jail_violation_fn violation, void *ctx, struct err *err)
 {
 	int r;
 
 	jail_syscalls_prepare();
 	r = jail_violation_install(violation, ctx, err);
 	if (r == 0)
-		r = jail_root_enter(jail->shares, jail->n_shares, &jail->view, err);
+		r = jail_root_enter(jail->shares, jail->n_shares, view, err);
 	if (r == 0)
 		r = give_up(files, err);
 	if (r == 0 && jail_probe_entered)

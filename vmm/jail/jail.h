@@ -13,7 +13,7 @@
  *
  * This process is the container's on the host, and tools enter the mount namespace of a container's
  * process and expect its files there: podman cp does. So the root of the namespace, in which they are
- * then, is not the process's, but what jail_set_view() has described: the container's root, with the
+ * then, is not the process's, but what vm_spec.h's view describes: the container's root, with the
  * other shares where the container has them, and wherever the guest has mounted something of its own
  * a directory in which everything fails, so that nothing is lost below it and it does not seem
  * empty: podman top lists /proc. Where shares are in it, or without FUSE, it is an empty read-only tmpfs.
@@ -58,6 +58,7 @@
 
 struct err;
 struct jail;
+struct vm_view;
 
 /* As whom files are served; each has what those before have. */
 enum jail_files {
@@ -93,22 +94,6 @@ void jail_free(struct jail *jail);
  */
 int jail_share(struct jail *jail, int fd, bool readonly, bool submounts, struct err *err);
 
-struct jail_place {
-	const char *path; /* in the container */
-	int share; /* as jail_share() was called, from 0; -1: something of the guest's own */
-	bool readonly;
-	bool directory; /* what the guest has there */
-};
-/* In the order in which the guest mounts; the first is the root. Borrowed until jail_enter(). */
-struct jail_view {
-	const struct jail_place *places;
-	size_t n;
-	uid_t uid; /* owner of mount points that are missing */
-	gid_t gid;
-};
-/* Without: an empty root. */
-void jail_set_view(struct jail *jail, const struct jail_view *view);
-
 /* --- Without a jail --- */
 
 /*
@@ -127,9 +112,12 @@ int jail_open_proc_fd(void);
 /* From a signal handler: `text` is the violation in words. */
 typedef void (*jail_violation_fn)(void *ctx, const char *text);
 
-/* Stage 2: the calling thread is the loop's. */
-int jail_enter(struct jail *jail, enum jail_files files, jail_violation_fn violation, void *ctx,
-	       struct err *err);
+/*
+ * Stage 2: the calling thread is the loop's. The numbers of shares in `view` count the calls of jail_share(); without
+ * places an empty root is shown.
+ */
+int jail_enter(struct jail *jail, enum jail_files files, const struct vm_view *view,
+	       jail_violation_fn violation, void *ctx, struct err *err);
 
 /* Files of the host can't be opened any more. */
 bool jail_entered(void);

@@ -4,6 +4,7 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "vmm/vm_spec.h"
 
 #include <fcntl.h>
 #include <sched.h>
@@ -225,10 +226,10 @@ static int make_inner(const int *fds, size_t n)
 	return r < 0 ? r : TAKE_FD(root);
 }
 
-int jail_root_enter(const int *fds, size_t n, const struct jail_view *view, struct err *err)
+int jail_root_enter(const int *fds, size_t n, const struct vm_view *view, struct err *err)
 {
 	/* Before the host's files are gone. */
-	_cleanup_close_ int gone = view->n > 0 ? jail_root_gone() : -EBADF;
+	_cleanup_close_ int gone = view->n_places > 0 ? jail_root_gone() : -EBADF;
 	_cleanup_close_ int root = -EBADF;
 	int r;
 

@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/rootpath.h"
+#include "vmm/vm_spec.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -18,7 +19,7 @@
 #include <sys/stat.h>
 
 struct builder {
-	const struct jail_view *view;
+	const struct vm_view *view;
 	const int *shares;
 	int root;
 	int gone; /* jail_root_gone(), or -EBADF */
@@ -27,32 +28,23 @@ struct builder {
 	size_t n_covers;
 };
 
-static bool is_below(const char *path, const char *dir)
-{
-	size_t len = strlen(dir);
-
-	while (len > 1 && dir[len - 1] == '/')
-		len--;
-	return !strncmp(path, dir, len) && path[len] == '/';
-}
-
 /* Are there shares in this one? */
-static bool is_passed_through(const struct builder *b, const struct jail_place *place)
+static bool is_passed_through(const struct builder *b, const struct vm_place *place)
 {
-	for (size_t i = 0; i < b->view->n; i++) {
-		if (b->view->places[i].share >= 0 && is_below(b->view->places[i].path, place->path))
+	for (size_t i = 0; i < b->view->n_places; i++) {
+		if (b->view->places[i].share >= 0 && path_is_below(b->view->places[i].path, place->path))
 			return true;
 	}
 	return false;
 }
 
 /* Is it in something of the guest's own, where there is nothing as it is? */
-static bool is_in_nothing(const struct builder *b, const struct jail_place *place)
+static bool is_in_nothing(const struct builder *b, const struct vm_place *place)
 {
-	const struct jail_place *around = &b->view->places[0];
+	const struct vm_place *around = &b->view->places[0];
 
-	for (const struct jail_place *p = around + 1; p < place; p++) {
-		if (is_below(place->path, p->path) && strlen(p->path) >= strlen(around->path))
+	for (const struct vm_place *p = around + 1; p < place; p++) {
+		if (path_is_below(place->path, p->path) && strlen(p->path) >= strlen(around->path))
 			around = p;
 	}
 	return around->share < 0;
@@ -70,14 +62,14 @@ static int take_gone(struct builder *b)
 	return fd < 0 ? -errno : fd;
 }
 
-static int copy_share(const struct builder *b, const struct jail_place *place)
+static int copy_share(const struct builder *b, const struct vm_place *place)
 {
 	return jail_root_copy(b->shares[place->share], true,
 			      JAIL_SHARE_ATTRIBUTES | (place->readonly ? MOUNT_ATTR_RDONLY : 0));
 }
 
 /* What to mount at `target` for a place that only the guest has. */
-static int copy_nothing(struct builder *b, const struct jail_place *place, int target)
+static int copy_nothing(struct builder *b, const struct vm_place *place, int target)
 {
 	if (place->directory && b->gone >= 0 && !is_passed_through(b, place))
 		return take_gone(b);
@@ -87,7 +79,7 @@ static int copy_nothing(struct builder *b, const struct jail_place *place, int t
 	return jail_root_copy(target, false, JAIL_SHARE_ATTRIBUTES | MOUNT_ATTR_RDONLY);
 }
 
-static int add_place(struct builder *b, const struct jail_place *place)
+static int add_place(struct builder *b, const struct vm_place *place)
 {
 	const struct root_new new = { 0755, true, b->view->uid, b->view->gid };
 	_cleanup_close_ int target = -EBADF, tree = -EBADF;
@@ -116,13 +108,13 @@ static int add_place(struct builder *b, const struct jail_place *place)
 
 static int build(struct builder *b)
 {
-	const struct jail_view *view = b->view;
+	const struct vm_view *view = b->view;
 	size_t i;
 	int r;
 
 	b->root = copy_share(b, &view->places[0]);
 	r = b->root < 0 ? b->root : jail_root_cover(b->root);
-	for (i = 1; r == 0 && i < view->n; i++)
+	for (i = 1; r == 0 && i < view->n_places; i++)
 		r = add_place(b, &view->places[i]);
 	for (size_t k = 0; r == 0 && k < b->n_covers; k++)
 		r = jail_root_seal(b->covers[k]);
@@ -132,15 +124,15 @@ static int build(struct builder *b)
 	return r;
 }
 
-int jail_view_show(const struct jail_view *view, int gone, const int *shares)
+int jail_view_show(const struct vm_view *view, int gone, const int *shares)
 {
 	struct builder b = { .view = view, .shares = shares, .root = -EBADF, .gone = gone };
 	mode_t mask;
 	int r;
 
-	if (view->n == 0)
+	if (view->n_places == 0)
 		return jail_root_show_nothing();
-	b.covers = calloc(view->n, sizeof(*b.covers));
+	b.covers = calloc(view->n_places, sizeof(*b.covers));
 	if (!b.covers)
 		return -ENOMEM;
 	mask = umask(0);

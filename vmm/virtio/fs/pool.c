@@ -193,17 +193,33 @@ static void serve_queue(struct fs_pool *pool, struct fs_worker *worker, struct v
 		set_idle(pool);
 }
 
-/* Wait for something to do. The event's number; EVENT_STOP: end. */
+/* An idle worker ends if `keep` others are idle too; from now on nobody counts on it. */
+static bool count_out(struct fs_pool *pool, unsigned keep)
+{
+	bool out;
+
+	pthread_mutex_lock(&pool->lock);
+	out = pool->n_idle > keep;
+	if (out) {
+		pool->n_workers--;
+		pool->n_idle--;
+	}
+	pthread_mutex_unlock(&pool->lock);
+	return out;
+}
+
+/* Wait for something to do. The event's number; EVENT_STOP: end, counted out already. */
 static unsigned wait_for_work(struct fs_pool *pool)
 {
 	struct epoll_event event;
 	int waited = 0;
-	bool end;
 
 	for (;;) {
 		int retry = fs_server_retry_ms(pool->server);
 		int n = epoll_wait(pool->epoll_fd, &event, 1, retry < 0 ? IDLE_MS : retry);
 
+		if (n > 0 && event.data.u32 == EVENT_STOP)
+			(void)count_out(pool, 0);
 		if (n > 0)
 			return event.data.u32;
 		if (n < 0)
@@ -214,10 +230,7 @@ static unsigned wait_for_work(struct fs_pool *pool)
 		if (waited < IDLE_MS)
 			continue;
 		/* Somebody has to wait, and one is enough. */
-		pthread_mutex_lock(&pool->lock);
-		end = pool->n_idle > 1;
-		pthread_mutex_unlock(&pool->lock);
-		if (end)
+		if (count_out(pool, 1))
 			return EVENT_STOP;
 		waited = 0;
 	}
@@ -259,17 +272,17 @@ static void *run_worker(void *arg)
 	struct vq_chain *chain = NULL;
 	struct fs_worker *worker = new_worker(pool, &chain);
 
-	if (chain && worker)
+	if (chain && worker) {
 		serve(pool, worker, chain);
-	else
+	} else {
 		fail(pool, "no worker can be started");
+		(void)count_out(pool, 0);
+	}
 	fs_worker_free(worker);
 	free(chain);
 
 	pthread_mutex_lock(&pool->lock);
 	slot->state = SLOT_ENDED;
-	pool->n_workers--;
-	pool->n_idle--;
 	pthread_mutex_unlock(&pool->lock);
 	return NULL;
 }
