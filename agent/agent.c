@@ -530,6 +530,9 @@ static int on_frame(void *ctx, enum agent_msg type, uint32_t process, const uint
 		a->config->flush(true);
 		send_frame(a, AGENT_MSG_SYNCED, process, NULL, 0);
 		return 0;
+	case AGENT_MSG_DEVICES:
+		a->config->find_devices();
+		return 0;
 	case AGENT_MSG_OPENED:
 		return sockets_opened(a->sockets, process, get_le32(payload), get_le32(payload + 4));
 	case AGENT_MSG_CLOCK:

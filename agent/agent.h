@@ -19,6 +19,7 @@ struct agent_config {
 	int take_link; /* the control connection */
 	struct stream_connector connector; /* how streams are connected */
 	void (*flush)(bool durable); /* flush.h */
+	void (*find_devices)(void); /* boot.h */
 	uint64_t started_ns, prepared_ns, mounted_ns; /* agent_clock_ns(), for HELLO */
 };
 

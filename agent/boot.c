@@ -23,6 +23,7 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/stat.h>
@@ -135,6 +136,14 @@ int boot_mount_shares(struct err *err)
 			return err_set_errno(err, -errno, "mounting the shares (virtiofs)");
 	set_read_ahead(AGENT_SHARE_DIR);
 	return 0;
+}
+
+void boot_find_devices(void)
+{
+	int r = file_write(AT_FDCWD, "/sys/bus/pci/rescan", "1");
+
+	if (r < 0)
+		console_error("looking for devices: %s", strerror(-r));
 }
 
 _Noreturn void boot_end_machine(void)

@@ -14,6 +14,9 @@ int boot_prepare(struct err *err);
 /* Mount the shares, at AGENT_SHARE_DIR. */
 int boot_mount_shares(struct err *err);
 
+/* Have the kernel look for PCI devices that were not there when it booted. */
+void boot_find_devices(void);
+
 /*
  * Never returns: reset the machine, which ends it. Nothing is flushed: without
  * a host at the other end that could take for ever.

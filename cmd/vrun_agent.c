@@ -18,6 +18,7 @@ static int serve(uint64_t started_ns, struct err *err)
 {
 	struct agent_config config = { .connector = { .connect = stream_connect_vsock },
 				       .flush = flush_file_systems,
+				       .find_devices = boot_find_devices,
 				       .started_ns = started_ns };
 	int r;
 

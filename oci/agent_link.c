@@ -92,6 +92,7 @@ static bool payload_fits(unsigned type, size_t len)
 	case AGENT_MSG_SYNC:
 	case AGENT_MSG_PS:
 	case AGENT_MSG_STATS:
+	case AGENT_MSG_DEVICES:
 	case AGENT_MSG_SYNCED:
 		return len == 0;
 	case AGENT_MSG_CREATED:

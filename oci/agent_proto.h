@@ -41,7 +41,7 @@ struct err;
 
 enum {
 	AGENT_PORT_CONTROL = 1024,
-	AGENT_PROTO_VERSION = 8,
+	AGENT_PROTO_VERSION = 7,
 	AGENT_FRAME_MAX_TO_GUEST = 16 << 20,
 	AGENT_FRAME_MAX_TO_HOST = 64 << 10,
 	AGENT_INIT = 0, /* the process number of the container's first process */
@@ -61,7 +61,8 @@ enum agent_msg {
 	AGENT_MSG_STATS = 9, /* empty: what does the container use? */
 	AGENT_MSG_PS = 10, /* empty: list the container's processes; answered by PS_LIST, in order */
 	AGENT_MSG_CLOCK = 11, /* le64: the host's CLOCK_REALTIME, ns, which the guest's is to follow */
-	AGENT_MSG_OPENED = 12, /* struct agent_opened; `process` is OPEN's */
+	AGENT_MSG_DEVICES = 12, /* empty: devices came that its kernel is to look for */
+	AGENT_MSG_OPENED = 13, /* struct agent_opened; `process` is OPEN's */
 
 	/* guest to host */
 	AGENT_MSG_HELLO = 64, /* struct agent_hello */

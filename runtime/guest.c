@@ -592,6 +592,11 @@ int guest_set_clock(struct guest *guest)
 	return send_frame(guest, AGENT_MSG_CLOCK, AGENT_INIT, &wire, sizeof(wire));
 }
 
+int guest_find_devices(struct guest *guest)
+{
+	return send_frame(guest, AGENT_MSG_DEVICES, AGENT_INIT, NULL, 0);
+}
+
 int guest_start(struct guest_process *process)
 {
 	return send_frame(process->guest, AGENT_MSG_START, process->number, NULL, 0);

@@ -116,6 +116,9 @@ static inline bool guest_is_closed(int code)
 /* Tell the guest the host's time of day, which its own is to follow. */
 int guest_set_clock(struct guest *guest);
 
+/* Have its kernel look for devices that it was started without. */
+int guest_find_devices(struct guest *guest);
+
 int guest_start(struct guest_process *process);
 int guest_signal(struct guest_process *process, int signo, bool all);
 int guest_resize(struct guest_process *process, uint16_t rows, uint16_t cols);

@@ -38,6 +38,7 @@ enum {
 	CONSOLE_LINES = 12, /* of a dead guest's, in the message */
 	CONSOLE_TEXT_MAX = 1400,
 	LOST_MS = 5000, /* from the end of the agent's connection to the machine's */
+	LATE_MS = 1000, /* what runs for less never has the devices that it can do without */
 	CLOCK_MS = 5 * 60 * 1000, /* NTP slews by at most 0.5 ms a second: 150 ms */
 };
 
@@ -225,6 +226,16 @@ static void on_clock_timer(void *ctx)
 	loop_set_timer(m->clock_timer, CLOCK_MS);
 }
 
+static void on_late_timer(void *ctx)
+{
+	struct monitor *m = ctx;
+
+	/* A frozen guest gets them when it goes on: the message waits for it. */
+	if (vmm_show_late_devices(m->vmm))
+		(void)guest_find_devices(m->guest);
+	loop_remove(TAKE_PTR(m->late_timer));
+}
+
 static void on_hello(void *ctx, const struct guest_times *times)
 {
 	struct monitor *m = ctx;
@@ -236,6 +247,8 @@ static void on_hello(void *ctx, const struct guest_times *times)
 	(void)guest_set_clock(m->guest);
 	if (loop_add_timer(m->loop, CLOCK_MS, on_clock_timer, m, &m->clock_timer) < 0)
 		log_debug("no timer for the guest's clock");
+	if (loop_add_timer(m->loop, LATE_MS, on_late_timer, m, &m->late_timer) < 0)
+		log_debug("no timer for the late devices");
 }
 
 static void on_lost_timer(void *ctx)

@@ -74,7 +74,7 @@ struct monitor {
 	bool paused;
 	struct guest_stdio stdio; /* until the machine is there */
 	int tty; /* the slave of process.terminal, for its size; -EBADF */
-	struct loop_source *boot_timer, *kill_timer, *clock_timer, *lost_timer, *signals;
+	struct loop_source *boot_timer, *kill_timer, *clock_timer, *late_timer, *lost_timer, *signals;
 	struct err lost; /* why the agent is gone, when the lost timer runs */
 	int kill_status; /* the status when the kill timer fires */
 

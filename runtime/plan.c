@@ -15,12 +15,25 @@
 /* The guest's vsock address. Streams never leave vrun-vmm, so every VM can have the same. */
 enum { GUEST_CID = 3 };
 
+enum { HVC_MAJOR = 229 };
+
 static int set_string(char **field, const char *value, struct err *err)
 {
 	if (!value)
 		return 0;
 	*field = strdup(value);
 	return *field ? 0 : err_set(err, -ENOMEM, "out of memory");
+}
+
+/* It may want hvc0 as soon as it starts (Linux, Documentation/admin-guide/devices.txt). */
+static bool has_console(const struct oci_spec *spec)
+{
+	const struct oci_linux *linux_ = &spec->linux_;
+
+	for (size_t i = 0; i < linux_->n_devices; i++)
+		if (linux_->devices[i].type == 'c' && linux_->devices[i].major == HVC_MAJOR)
+			return true;
+	return false;
 }
 
 static int plan_vm(const struct plan_input *input, struct plan *plan, struct err *err)
@@ -32,6 +45,7 @@ static int plan_vm(const struct plan_input *input, struct plan *plan, struct err
 	vm->engine = image_choose_engine(config);
 	vm->cid = GUEST_CID;
 	vm->debug = input->debug;
+	vm->console = has_console(plan->config);
 	vm->jail = input->config->jail;
 	plan_size(config, plan->config, vm);
 	r = image_find(config, &vm->kernel, &vm->initrd, err);

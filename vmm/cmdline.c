@@ -50,6 +50,8 @@ static const char *const common_parameters[] = {
 	"panic=-1",
 	/* No self-test of each crypto algorithm. */
 	"cryptomgr.notests",
+	/* With one CPU, no patching of each of 8,000 lock prefixes away: a change of page tables and back, each. */
+	"noreplace-smp",
 };
 
 static const char *const kvm_parameters[] = {

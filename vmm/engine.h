@@ -6,6 +6,7 @@
 #ifndef VRUN_VMM_ENGINE_H
 #define VRUN_VMM_ENGINE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,6 +24,7 @@ struct engine_args {
 	struct console_log *console;
 	struct vdev **devices; /* in PCI slot order; the engine hosts, vmm.c owns them */
 	size_t n_devices;
+	size_t n_late; /* the last so many may be hidden from the guest until show_late() */
 	/* Report the machine's end from the loop's thread, once. */
 	void (*ended)(void *ctx, enum vmm_end end, const struct err *err);
 	void *ctx;
@@ -37,6 +39,8 @@ struct engine_ops {
 	/* Stops the vCPUs and all devices for good. Idempotent; no `ended` follows. */
 	void (*stop)(void *engine);
 	void (*free)(void *engine);
+	/* Show the late devices. False: none was hidden. NULL: the engine hides none. */
+	bool (*show_late)(void *engine);
 	size_t (*exits)(const void *engine, char *buf, size_t size); /* may be NULL */
 	/* Bytes for the guest's console; returns how many were taken. NULL: our own console device takes them. */
 	size_t (*console_input)(void *engine, const void *buf, size_t len);

@@ -313,9 +313,9 @@ static int parse_net(const struct json *node, void *ret, struct err *err)
 static int parse_object(const struct json *root, struct vm_spec *spec, struct err *err)
 {
 	static const char *const keys[] = {
-		"id",	  "engine", "kernel",	   "initrd",   "cmdline",   "cpus",
-		"memory", "cid",    "shares",	   "view",     "sockets",   "nets",
-		"jail",	  "debug",  "consolePath", "qemuPath", "qemuAccel",
+		"id",	  "engine", "kernel",  "initrd",      "cmdline",  "cpus",
+		"memory", "cid",    "shares",  "view",	      "sockets",  "nets",
+		"jail",	  "debug",  "console", "consolePath", "qemuPath", "qemuAccel",
 	};
 	uint64_t cpus = VM_CPUS_DEFAULT, cid = 0;
 	unsigned engine = VM_ENGINE_KVM;
@@ -343,6 +343,7 @@ static int parse_object(const struct json *root, struct vm_spec *spec, struct er
 			    (void **)&spec->nets, &spec->n_nets, err)) < 0 ||
 	    (r = take_bool(root, "jail", &spec->jail, err)) < 0 ||
 	    (r = take_bool(root, "debug", &spec->debug, err)) < 0 ||
+	    (r = take_bool(root, "console", &spec->console, err)) < 0 ||
 	    (r = take_string(root, "consolePath", &spec->console_path, err)) < 0 ||
 	    (r = take_string(root, "qemuPath", &spec->qemu_path, err)) < 0 ||
 	    (r = take_string(root, "qemuAccel", &spec->qemu_accel, err)) < 0)
@@ -468,6 +469,7 @@ int vm_spec_write(const struct vm_spec *spec, char **ret_text, size_t *ret_len)
 	put_nets(out, spec);
 	json_put_bool(out, "jail", spec->jail);
 	json_put_bool(out, "debug", spec->debug);
+	json_put_bool(out, "console", spec->console);
 	json_put_string(out, "consolePath", spec->console_path);
 	json_put_string(out, "qemuPath", spec->qemu_path);
 	json_put_string(out, "qemuAccel", spec->qemu_accel);

@@ -96,6 +96,7 @@ struct vm_spec {
 	size_t n_nets;
 	bool jail; /* vmm_run() confines the calling process (jail/jail.h) */
 	bool debug; /* kernel messages on the console, VM exits counted and logged */
+	bool console; /* the guest has its console from the start, not only soon after it */
 	char *console_path; /* append the guest's console here, or NULL */
 	char *qemu_path; /* QEMU engine: the emulator, NULL: qemu-system-x86_64 in $PATH */
 	char *qemu_accel; /* "tcg" (NULL) or "kvm" */

@@ -48,6 +48,7 @@ struct vmm {
 	struct console_log *console;
 	struct vdev *devices[DEVICES_MAX]; /* in PCI slot order */
 	size_t n_devices;
+	size_t n_late; /* the last so many of them */
 	struct vdev *vsock, *console_dev; /* two of the above */
 	struct vdev *nets[VM_NETS_MAX]; /* others of them, in the spec's order */
 	size_t n_nets;
@@ -240,6 +241,8 @@ static int make_console_device(struct vmm *vmm, struct err *err)
 	if (r < 0)
 		return err_wrap(err, r, "console");
 	vmm->devices[vmm->n_devices++] = vmm->console_dev;
+	/* All that a kernel says would cost two exits a byte on the serial port. */
+	vmm->n_late += !vmm->spec->debug && !vmm->spec->console && !vmm->spec->console_path;
 	return 0;
 }
 
@@ -252,6 +255,7 @@ static int make_balloon(struct vmm *vmm, struct err *err)
 	if (r < 0)
 		return err_wrap(err, r, "balloon");
 	vmm->devices[vmm->n_devices++] = dev;
+	vmm->n_late++;
 	return 0;
 }
 
@@ -274,6 +278,7 @@ static int make_engine(struct vmm *vmm, struct err *err)
 		.console = vmm->console,
 		.devices = vmm->devices,
 		.n_devices = vmm->n_devices,
+		.n_late = vmm->n_late,
 		.ended = engine_ended,
 		.ctx = vmm,
 	};
@@ -387,6 +392,11 @@ int vmm_pause(struct vmm *vmm, struct err *err)
 int vmm_resume(struct vmm *vmm, struct err *err)
 {
 	return vmm->ops->resume(vmm->engine, err);
+}
+
+bool vmm_show_late_devices(struct vmm *vmm)
+{
+	return vmm->ops->show_late && vmm->ops->show_late(vmm->engine);
 }
 
 struct vdev *vmm_vsock(struct vmm *vmm)

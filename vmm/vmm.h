@@ -76,6 +76,13 @@ void vmm_free(struct vmm *vmm);
 int vmm_pause(struct vmm *vmm, struct err *err);
 int vmm_resume(struct vmm *vmm, struct err *err);
 
+/*
+ * A container starts without the devices that it can do without at first: the console's (until then the kernel
+ * has a serial port for what it has to say) and the balloon. Show them; true: the guest's agent
+ * is to have its kernel look for new devices.
+ */
+bool vmm_show_late_devices(struct vmm *vmm);
+
 struct vdev *vmm_vsock(struct vmm *vmm);
 struct console_log *vmm_console(struct vmm *vmm);
 /* Bytes for the guest's console. */

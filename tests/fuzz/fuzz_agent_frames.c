@@ -69,6 +69,10 @@ static void no_flush(bool durable)
 	(void)durable;
 }
 
+static void no_devices(void)
+{
+}
+
 /* One frame: the header mostly fits. */
 static void put_frame(struct fuzz_in *in, int fd)
 {
@@ -89,7 +93,9 @@ static void put_frame(struct fuzz_in *in, int fd)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct fuzz_in in = { data, size };
-	struct agent_config config = { .connector = { .connect = connect_stream }, .flush = no_flush };
+	struct agent_config config = { .connector = { .connect = connect_stream },
+				       .flush = no_flush,
+				       .find_devices = no_devices };
 	struct err err = ERR_INIT;
 	int pair[2], big = 1 << 20, r;
 

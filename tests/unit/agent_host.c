@@ -54,6 +54,10 @@ static void no_flush(bool durable)
 	(void)durable;
 }
 
+static void no_devices(void)
+{
+}
+
 static void must(bool ok, const char *what)
 {
 	if (ok)
@@ -82,7 +86,8 @@ static _Noreturn void run_agent(int link)
 {
 	struct agent_config config = { .take_link = link,
 				       .connector = { .connect = connect_stream },
-				       .flush = no_flush };
+				       .flush = no_flush,
+				       .find_devices = no_devices };
 	struct err err = ERR_INIT;
 	char dir[96], pid[16];
 	int r;

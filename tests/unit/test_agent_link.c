@@ -121,6 +121,7 @@ static void bad_headers_end_the_link(void **state)
 		{ 0, AGENT_MSG_START, 0, 1 },
 		{ 1, AGENT_MSG_START, 0, 0 },
 		{ 1, AGENT_MSG_SYNC, 0, 0 },
+		{ 1, AGENT_MSG_DEVICES, 0, 0 },
 		{ 7, AGENT_MSG_CREATED, 0, 0 },
 		{ 9, AGENT_MSG_STARTED, 0, 0 },
 		{ 1, AGENT_MSG_SYNCED, 0, 0 },

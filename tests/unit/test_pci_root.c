@@ -139,12 +139,36 @@ static void decode(unsigned slot, bool on)
 
 /* --- Identity --- */
 
-static void slot_0_is_a_host_bridge(void **state)
+static void memory_has_no_host_bridge(void **state)
 {
+	const uint8_t *ecam = pci_root_ecam(root);
+
 	(void)state;
-	assert_int_equal(mmio_read(reg(0, PCI_CLASS_DEVICE), 2), 0x0600);
-	assert_int_not_equal(mmio_read(reg(0, PCI_VENDOR_ID), 2), 0xffff);
-	assert_int_equal(mmio_read(reg(0, PCI_HEADER_TYPE), 1), PCI_HEADER_TYPE_NORMAL);
+	assert_int_equal(mmio_read(reg(0, PCI_VENDOR_ID), 4), 0xffffffff);
+	assert_int_equal(ecam[0], 0xff);
+	mmio_write(reg(0, PCI_COMMAND), PCI_COMMAND_MEMORY, 2);
+	assert_int_equal(mmio_read(reg(0, PCI_COMMAND), 2), 0xffff);
+}
+
+static void hidden_device_is_absent_until_shown(void **state)
+{
+	const uint8_t *ecam = pci_root_ecam(root);
+
+	(void)state;
+	pci_device_hide(&b.pci);
+	assert_int_equal(mmio_read(reg(2, PCI_VENDOR_ID), 4), 0xffffffff);
+	assert_memory_equal(ecam + 2 * 0x8000, "\xff\xff\xff\xff", 4);
+	assert_int_equal(mmio_read(reg(2, PCI_CLASS_REVISION), 4), 0xffffffff);
+	/* Whoever writes to what isn't there has written nothing. */
+	decode(2, true);
+	pci_device_show(&b.pci);
+	assert_int_equal(mmio_read(reg(2, PCI_DEVICE_ID), 2), 0x2222);
+	assert_int_equal(ecam[2 * 0x8000 + PCI_DEVICE_ID], 0x22);
+	assert_int_equal(mmio_read(reg(2, PCI_COMMAND), 2) & PCI_COMMAND_MEMORY, 0);
+	pci_device_show(&b.pci);
+	assert_int_equal(mmio_read(reg(2, PCI_DEVICE_ID), 2), 0x2222);
+	decode(2, true);
+	assert_int_equal(mmio_read(reg(2, PCI_COMMAND), 2) & PCI_COMMAND_MEMORY, PCI_COMMAND_MEMORY);
 }
 
 static void devices_follow_in_order(void **state)
@@ -449,6 +473,20 @@ static void mechanism_1_reads_any_part(void **state)
 	assert_int_equal(pio_read(0xcfc, 2), 0x1234);
 }
 
+static void mechanism_1_finds_a_host_bridge(void **state)
+{
+	(void)state;
+	pio_write(0xcf8, address(0, 0, 0, PCI_CLASS_DEVICE), 4);
+	assert_int_equal(pio_read(0xcfe, 2), 0x0600);
+	pio_write(0xcf8, address(0, 0, 0, PCI_VENDOR_ID), 4);
+	assert_int_not_equal(pio_read(0xcfc, 2), 0xffff);
+	pio_write(0xcf8, address(0, 0, 0, PCI_COMMAND), 4);
+	assert_true(pio_write(0xcfc, PCI_COMMAND_MEMORY, 2));
+	assert_int_equal(pio_read(0xcfc, 2) & PCI_COMMAND_MEMORY, PCI_COMMAND_MEMORY);
+	pio_write(0xcf8, address(0, 0, 1, 0), 4);
+	assert_int_equal(pio_read(0xcfc, 4), 0xffffffff);
+}
+
 static void mechanism_1_writes_any_part(void **state)
 {
 	(void)state;
@@ -512,7 +550,8 @@ static void narrow_writes_to_the_address_port_are_not_ours(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(slot_0_is_a_host_bridge),
+		TEST(memory_has_no_host_bridge),
+		TEST(hidden_device_is_absent_until_shown),
 		TEST(devices_follow_in_order),
 		TEST(absent_functions_read_as_ones),
 		TEST(the_last_slot_is_31),
@@ -532,6 +571,7 @@ int main(void)
 		TEST(a_bar_at_the_end_of_addresses_is_harmless),
 		TEST(mechanism_1_is_found),
 		TEST(mechanism_1_reads_any_part),
+		TEST(mechanism_1_finds_a_host_bridge),
 		TEST(mechanism_1_writes_any_part),
 		TEST(mechanism_1_accesses_across_the_register_reach_nothing),
 		TEST(mechanism_1_finds_nobody_elsewhere),

@@ -59,6 +59,17 @@ static void a_queue_that_is_not_there_reads_as_nothing(void **state)
 	assert_int_equal(get(VIRTIO_PCI_COMMON_Q_SIZE, 2), 0);
 	put(VIRTIO_PCI_COMMON_Q_SELECT, 0xffff, 2);
 	assert_int_equal(get(VIRTIO_PCI_COMMON_Q_SIZE, 2), 0);
+	/* Nor does what is written there get anywhere. */
+	put64(VIRTIO_PCI_COMMON_Q_DESCLO, 0x100000);
+	put(VIRTIO_PCI_COMMON_Q_ENABLE, 1, 2);
+	put(VIRTIO_PCI_COMMON_Q_SELECT, N_QUEUES, 2);
+	assert_int_equal(get(VIRTIO_PCI_COMMON_Q_ENABLE, 2), 0);
+}
+
+static void a_queue_that_is_not_there_takes_nothing(void **state)
+{
+	(void)state;
+	put(VIRTIO_PCI_COMMON_Q_SELECT, 0xffff, 2);
 	put(VIRTIO_PCI_COMMON_Q_SIZE, 8, 2);
 	put(VIRTIO_PCI_COMMON_Q_MSIX, 1, 2);
 	put(VIRTIO_PCI_COMMON_Q_ENABLE, 1, 2);
@@ -265,14 +276,45 @@ static void without_mappings_everything_exits_and_works(void **state)
 	assert_true(dev.vdev.vqs[1].used_gpa == 0x112000);
 }
 
+static void what_is_written_to_a_queue_costs_no_exit(void **state)
+{
+	uint64_t exits;
+
+	(void)state;
+	agree();
+	put(VIRTIO_PCI_COMMON_Q_SELECT, 0, 2);
+	exits = host.exits;
+	put(VIRTIO_PCI_COMMON_Q_SIZE, 8, 2);
+	put(VIRTIO_PCI_COMMON_Q_MSIX, 1, 2);
+	put64(VIRTIO_PCI_COMMON_Q_DESCLO, 0x100000);
+	put(VIRTIO_PCI_COMMON_Q_ENABLE, 1, 2);
+	assert_int_equal(get(VIRTIO_PCI_COMMON_Q_MSIX, 2), 1);
+	assert_int_equal(host.exits, exits);
+	/* It is there when another queue was looked at, and holds. */
+	put(VIRTIO_PCI_COMMON_Q_SELECT, 1, 2);
+	assert_int_equal(get(VIRTIO_PCI_COMMON_Q_ENABLE, 2), 0);
+	assert_int_equal(get(VIRTIO_PCI_COMMON_Q_MSIX, 2), NO_VECTOR);
+	put(VIRTIO_PCI_COMMON_Q_SELECT, 0, 2);
+	put(VIRTIO_PCI_COMMON_Q_SIZE, 64, 2);
+	put(VIRTIO_PCI_COMMON_Q_ENABLE, 0, 2);
+	put(VIRTIO_PCI_COMMON_Q_MSIX, 0x7777, 2);
+	put(VIRTIO_PCI_COMMON_Q_SELECT, 0, 2);
+	assert_int_equal(get(VIRTIO_PCI_COMMON_Q_SIZE, 2), 8);
+	assert_int_equal(get(VIRTIO_PCI_COMMON_Q_ENABLE, 2), 1);
+	assert_int_equal(get(VIRTIO_PCI_COMMON_Q_MSIX, 2), NO_VECTOR);
+	assert_int_equal(get(VIRTIO_PCI_COMMON_Q_DESCLO, 4), 0x100000);
+}
+
 static void addresses_written_after_enabling_change_nothing(void **state)
 {
 	(void)state;
 	set_vectors();
 	agree();
 	set_queue(0, 64, 0x100000);
+	put(VIRTIO_PCI_COMMON_Q_SELECT, 0, 2);
 	put64(VIRTIO_PCI_COMMON_Q_DESCLO, 0x666000);
 	set_queue(1, 16, 0x110000);
+	put(VIRTIO_PCI_COMMON_Q_SELECT, 1, 2);
 	put64(VIRTIO_PCI_COMMON_Q_USEDLO, 0x666000);
 	pci_driver_set_status(&drv, VIRTIO_CONFIG_S_DRIVER_OK);
 	loop_turn(loop);
@@ -530,13 +572,15 @@ int main(void)
 		TEST(each_queue_has_a_notify_address_of_its_own),
 		TEST(the_reset_state_is_clean),
 		TEST(a_queue_that_is_not_there_reads_as_nothing),
+		TEST_WITH(a_queue_that_is_not_there_takes_nothing, set_up_unmapped),
 		TEST(features_come_in_halves),
 		TEST(features_that_are_not_offered_are_refused),
 		TEST(features_are_fixed_once_agreed),
 		TEST(only_a_reset_clears_status_bits),
 		TEST(queues_are_handed_to_the_device),
 		TEST(queues_left_out_stay_disabled),
-		TEST(enabled_queues_are_fixed),
+		TEST_WITH(enabled_queues_are_fixed, set_up_unmapped),
+		TEST(what_is_written_to_a_queue_costs_no_exit),
 		TEST(bad_queues_need_a_reset),
 		TEST_WITH(addresses_take_whole_and_half_writes_only, set_up_unmapped),
 		TEST(registers_are_read_without_exits_and_addresses_written),

@@ -44,6 +44,7 @@ static void absent_fields_get_defaults(void **state)
 	assert_null(spec->cmdline);
 	assert_null(spec->console_path);
 	assert_false(spec->debug);
+	assert_false(spec->console);
 	assert_false(spec->jail);
 	vm_spec_free(spec);
 }
@@ -100,6 +101,7 @@ static void every_field_survives_a_round_trip(void **state)
 		.nets = nets,
 		.n_nets = ARRAY_SIZE(nets),
 		.debug = true,
+		.console = true,
 		.jail = true,
 		.console_path = (char *)"/tmp/console",
 		.qemu_path = (char *)"qemu",
@@ -122,6 +124,7 @@ static void every_field_survives_a_round_trip(void **state)
 	assert_int_equal(copy->memory, spec.memory);
 	assert_int_equal(copy->cid, spec.cid);
 	assert_true(copy->debug);
+	assert_true(copy->console);
 	assert_true(copy->jail);
 	assert_string_equal(copy->console_path, spec.console_path);
 	assert_string_equal(copy->qemu_path, spec.qemu_path);

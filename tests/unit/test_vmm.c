@@ -86,14 +86,15 @@ static void fake_free(void *engine)
 	fake.frees++;
 }
 
-#define ENGINE(fn)                                                                                           \
+#define ENGINE(fn, ...)                                                                                           \
 	{                                                                                                    \
 		.name = "fake", .create = fn, .run = fake_run, .pause = fake_pause, .resume = fake_pause,    \
-		.stop = fake_stop, .free = fake_free                                                         \
+		.stop = fake_stop, .free = fake_free, __VA_ARGS__                                            \
 	}
 
 /* In the place of the real ones, which the linker then leaves out. */
-const struct engine_ops kvm_engine = ENGINE(create_kvm);
+static bool fake_show_late(void *engine);
+const struct engine_ops kvm_engine = ENGINE(create_kvm, .show_late = fake_show_late);
 const struct engine_ops qemu_engine = ENGINE(create_qemu);
 
 static void on_ended(void *ctx, enum vmm_end end, const struct err *err)
@@ -176,6 +177,41 @@ static void devices_come_in_slot_order(void **state)
 	assert_memory_equal(fake.args.devices[0]->config, "\7\0\0\0\0\0\0\0", 8);
 	assert_memory_equal(fake.args.devices[1]->config, "vrun\0", 5);
 	assert_ptr_equal(vmm_console(vmm), fake.args.console);
+}
+
+static bool fake_show_late(void *engine)
+{
+	assert_ptr_equal(engine, &fake);
+	return fake.args.n_late > 0;
+}
+
+static void what_a_start_can_do_without_comes_late(void **state)
+{
+	(void)state;
+	make();
+	assert_int_equal(fake.args.n_late, 2); /* the console's and the balloon */
+	assert_true(vmm_show_late_devices(vmm));
+	vmm_free(TAKE_PTR(vmm));
+	/* Whoever wants the console gets it at once. */
+	spec.console = true;
+	make();
+	assert_int_equal(fake.args.n_late, 1);
+	vmm_free(TAKE_PTR(vmm));
+	spec.console = false;
+	spec.debug = true;
+	make();
+	assert_int_equal(fake.args.n_late, 1);
+	vmm_free(TAKE_PTR(vmm));
+	spec.debug = false;
+	spec.console_path = path("file");
+	make();
+	assert_int_equal(fake.args.n_late, 1);
+	vmm_free(TAKE_PTR(vmm));
+	/* An engine that hides none. */
+	spec.console_path = NULL;
+	spec.engine = VM_ENGINE_QEMU;
+	make();
+	assert_false(vmm_show_late_devices(vmm));
 }
 
 static void without_shares_there_is_no_fs(void **state)
@@ -391,6 +427,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(devices_come_in_slot_order),
+		TEST(what_a_start_can_do_without_comes_late),
 		TEST(without_shares_there_is_no_fs),
 		TEST(a_share_that_is_not_there_is_refused),
 		TEST(a_share_behind_a_symlink_is_refused),

@@ -83,6 +83,8 @@ static int make_pci(struct kvm_machine *m, struct err *err)
 		if (r < 0)
 			return r;
 		m->n_transports++;
+		if (i + m->args.n_late >= m->args.n_devices)
+			virtio_pci_hide(m->transports[i]);
 	}
 	return kvm_vm_map_readonly(&m->vm, LAYOUT_ECAM, LAYOUT_ECAM_SIZE, pci_root_ecam(m->pci), err);
 }
@@ -190,6 +192,15 @@ static int engine_pause(void *engine, struct err *err)
 	return 0;
 }
 
+static bool show_late(void *engine)
+{
+	struct kvm_machine *m = engine;
+
+	for (size_t i = m->n_transports - m->args.n_late; i < m->n_transports; i++)
+		virtio_pci_show(m->transports[i]);
+	return m->args.n_late > 0;
+}
+
 static size_t exits(const void *engine, char *buf, size_t size)
 {
 	const struct kvm_machine *m = engine;
@@ -205,5 +216,6 @@ const struct engine_ops kvm_engine = {
 	.resume = run,
 	.stop = stop,
 	.free = machine_free,
+	.show_late = show_late,
 	.exits = exits,
 };

@@ -5,7 +5,7 @@
  * Configuration space is 4 KiB per function, laid out as ECAM, in one shared
  * buffer that the engine maps into the guest read-only: reads cost no exit, writes come
  * here. Ports 0xcf8/0xcfc (configuration mechanism #1) reach the same bytes, for
- * guests without ACPI. Slot 0 is the host bridge; devices follow from slot 1.
+ * guests without ACPI. Slot 0 is the host bridge, for the latter only; devices follow from slot 1.
  *
  * BARs are assigned by us before the guest boots, so that it has nothing to
  * allocate; it may still move them (PCI Local Bus 3.0 §6.2.5), and size them.
@@ -73,6 +73,8 @@ struct pci_device {
 	struct pci_bar bars[PCI_BARS_MAX];
 	unsigned cap_next, cap_last; /* offsets: where the next capability goes, the last one (0: none) */
 	unsigned slot; /* set by pci_root_add() */
+	bool hidden; /* pci_device_hide() */
+	uint8_t hidden_ids[4];
 	struct pci_root *root;
 };
 
@@ -96,6 +98,13 @@ void pci_root_free(struct pci_root *root);
  * off around each one, which costs two more exits per BAR than switching it on once does.
  */
 int pci_root_add(struct pci_root *root, struct pci_device *dev, struct err *err);
+
+/*
+ * A hidden device is absent to a guest that looks for devices: its vendor reads as ones (PCI Local Bus 3.0 §6.1).
+ * Hide before the guest runs, once it has its ids; show with the root's lock held. The guest has to look again.
+ */
+void pci_device_hide(struct pci_device *dev);
+void pci_device_show(struct pci_device *dev);
 
 /* For devices. The lock is for the loop's side only: their functions are called with it held. */
 const struct pci_host_ops *pci_root_host(const struct pci_root *root, void **ret_host);

@@ -128,6 +128,21 @@ void pci_device_set_ids(struct pci_device *dev, uint16_t vendor, uint16_t device
 	put_le16(dev->config + PCI_SUBSYSTEM_ID, subsystem);
 }
 
+void pci_device_hide(struct pci_device *dev)
+{
+	dev->hidden = true;
+	memcpy(dev->hidden_ids, dev->config + PCI_VENDOR_ID, sizeof(dev->hidden_ids));
+	put_le32(dev->config + PCI_VENDOR_ID, 0xffffffff);
+}
+
+void pci_device_show(struct pci_device *dev)
+{
+	if (!dev->hidden)
+		return;
+	dev->hidden = false;
+	memcpy(dev->config + PCI_VENDOR_ID, dev->hidden_ids, sizeof(dev->hidden_ids));
+}
+
 unsigned pci_device_add_capability(struct pci_device *dev, uint8_t id, const void *body, size_t len)
 {
 	unsigned offset = dev->cap_next;

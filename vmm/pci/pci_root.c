@@ -9,6 +9,9 @@
  * right at all times. Most of its 256 functions are absent and read as all ones:
  * those pages are one and the same run of pages of a memfd, mapped many times and
  * never writable by us, so that the buffer takes memory for present functions only.
+ *
+ * The host bridge in slot 0 is seen through the ports alone: whoever has ECAM needs none, and
+ * its sizing of six BARs that aren't there would cost 17 exits.
  */
 #include "vmm/pci/pci.h"
 
@@ -50,6 +53,7 @@ struct pci_root {
 	struct pci_device *slots[SLOTS]; /* function 0 of each; NULL: none */
 	unsigned n_slots;
 	struct pci_device bridge;
+	uint8_t bridge_config[PCI_CONFIG_SIZE];
 };
 
 static const struct pci_device_ops bridge_ops = { .bar_read = NULL };
@@ -166,9 +170,9 @@ int pci_root_new(const struct pci_root_config *config, struct pci_root **ret, st
 
 	/* Without ACPI, Linux believes in mechanism #1 only when it sees a host bridge. */
 	root->bridge.ops = &bridge_ops;
-	r = pci_root_add(root, &root->bridge, err);
-	if (r < 0)
-		return r;
+	root->bridge.config = root->bridge_config;
+	root->slots[root->n_slots++] = &root->bridge;
+	pci_config_init(&root->bridge);
 	pci_device_set_ids(&root->bridge, BRIDGE_VENDOR, BRIDGE_DEVICE, 0, 0, BRIDGE_CLASS, 0);
 	*ret = TAKE_PTR(root);
 	return 0;
@@ -208,8 +212,12 @@ void *pci_root_ecam(struct pci_root *root)
 
 /* --- The guest's accesses --- */
 
-/* `offset` into bus 0's configuration space. An access that leaves its function reaches nothing. */
-static void access_config(struct pci_root *root, uint64_t offset, void *data, unsigned len, bool is_write)
+/*
+ * `offset` into bus 0's configuration space, reached through the ports or as memory. An access that leaves its
+ * function reaches nothing.
+ */
+static void access_config(struct pci_root *root, uint64_t offset, void *data, unsigned len, bool is_write,
+			  bool by_ports)
 {
 	unsigned reg = offset % PCI_CONFIG_SIZE;
 	struct pci_device *dev;
@@ -218,13 +226,13 @@ static void access_config(struct pci_root *root, uint64_t offset, void *data, un
 		memset(data, 0xff, len);
 	if (offset >= ECAM_SIZE || len > PCI_CONFIG_SIZE - reg)
 		return;
-	if (!is_write) {
-		memcpy(data, root->ecam + offset, len);
+	dev = offset % SLOT_SIZE < PCI_CONFIG_SIZE ? root->slots[offset / SLOT_SIZE] : NULL;
+	if (!dev || dev->hidden || (dev == &root->bridge && !by_ports))
 		return;
-	}
-	dev = root->slots[offset / SLOT_SIZE];
-	if (dev && offset % SLOT_SIZE < PCI_CONFIG_SIZE)
+	if (is_write)
 		pci_config_write(dev, reg, data, len);
+	else
+		memcpy(data, dev->config + reg, len);
 }
 
 static bool access_bar(struct pci_root *root, uint64_t gpa, void *data, unsigned len, bool is_write)
@@ -262,7 +270,7 @@ bool pci_root_mmio(struct pci_root *root, uint64_t gpa, void *data, unsigned len
 		return false;
 	pthread_mutex_lock(&root->lock);
 	if (gpa >= root->config.ecam && offset < ECAM_SIZE) {
-		access_config(root, offset, data, len, is_write);
+		access_config(root, offset, data, len, is_write, false);
 		ours = true;
 	} else {
 		ours = access_bar(root, gpa, data, len, is_write);
@@ -296,7 +304,7 @@ static bool access_config_data(struct pci_root *root, uint16_t port, void *data,
 		return true; /* another bus: nobody answers */
 	/* Eight bits of slot and function, eight of register. */
 	offset = (uint64_t)(address >> 8 & 0xff) * PCI_CONFIG_SIZE + (address & 0xfc) + byte;
-	access_config(root, offset, data, len, is_write);
+	access_config(root, offset, data, len, is_write, true);
 	return true;
 }
 

@@ -158,7 +158,7 @@ int virtio_pci_new(struct loop *loop, struct pci_root *root, const struct guest_
 	vp->vdev = vdev;
 	vp->n_vqs = vdev->n_vqs;
 	vp->offered = vdev->features & ~NOT_OFFERED;
-	vp->register_slot = vp->address_slot = vp->table_slot = -1;
+	vp->register_slot = vp->queue_slot = vp->table_slot = -1;
 	vp->page = msix_pages(VP_REGISTERS_END);
 	if (!vp->page)
 		return err_set(err, -ENOMEM, "out of memory");
@@ -178,6 +178,18 @@ int virtio_pci_new(struct loop *loop, struct pci_root *root, const struct guest_
 	vdev->host = vp;
 	*ret = TAKE_PTR(vp);
 	return 0;
+}
+
+void virtio_pci_hide(struct virtio_pci *vp)
+{
+	pci_device_hide(&vp->pci);
+}
+
+void virtio_pci_show(struct virtio_pci *vp)
+{
+	pci_root_lock(vp->root);
+	pci_device_show(&vp->pci);
+	pci_root_unlock(vp->root);
 }
 
 void virtio_pci_free(struct virtio_pci *vp)

@@ -22,6 +22,12 @@ struct virtio_pci;
 int virtio_pci_new(struct loop *loop, struct pci_root *root, const struct guest_mem *mem, struct vdev *vdev,
 		   struct virtio_pci **ret, struct err *err);
 /*
+ * A device that the guest is to find later, when somebody tells it to look for new ones. Hide before it runs.
+ * Loop's thread.
+ */
+void virtio_pci_hide(struct virtio_pci *vp);
+void virtio_pci_show(struct virtio_pci *vp);
+/*
  * The vCPUs have stopped. Stops the vdev, releases eventfds and routes; before or after the root
  * is freed. NULL is fine.
  */

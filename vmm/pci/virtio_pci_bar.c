@@ -59,7 +59,7 @@ static void write_registers(struct virtio_pci *vp, uint64_t offset, const void *
 	if (within(offset, len, VP_NOTIFY, VP_PAGE))
 		write_notify(vp, offset - VP_NOTIFY, len);
 	else if (within(offset, len, VP_COMMON, VP_COMMON_SIZE))
-		/* Those of the addresses only while they aren't mapped. */
+		/* Those of the queue only while they aren't mapped. */
 		vp_common_write(vp, (unsigned)offset - VP_COMMON, data, len);
 	else if (within(offset, len, VP_DEVICE, VP_DEVICE_MAX))
 		write_device(vp, offset - VP_DEVICE, data, len);
@@ -164,8 +164,8 @@ void vp_map_pages(struct virtio_pci *vp, uint64_t gpa)
 		void *hva;
 		bool writable;
 	} areas[] = {
-		{ &vp->register_slot, 0, VP_ADDRESSES, vp->page, false },
-		{ &vp->address_slot, VP_ADDRESSES, VP_PAGE, vp->page + VP_ADDRESSES, true },
+		{ &vp->register_slot, 0, VP_QUEUE, vp->page, false },
+		{ &vp->queue_slot, VP_QUEUE, VP_PAGE, vp->page + VP_QUEUE, true },
 		{ &vp->table_slot, VP_MSIX_TABLE, VP_PAGE, vp->msix.table, false },
 	};
 

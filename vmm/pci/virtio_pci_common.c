@@ -16,7 +16,25 @@
 
 #define REG(field) offsetof(struct virtio_pci_common_cfg, field)
 _Static_assert(sizeof(struct virtio_pci_common_cfg) == VP_COMMON_SIZE, "common configuration's layout");
-_Static_assert(VP_COMMON + REG(queue_desc_lo) == VP_ADDRESSES, "the addresses begin a page");
+_Static_assert(VP_COMMON + REG(queue_size) == VP_QUEUE, "the queue begins a page");
+
+/* The selected queue's registers, for the guest to read and write. A queue that isn't there has size 0 (§4.1.4.3.1). */
+static void show_queue(struct virtio_pci *vp)
+{
+	static const struct vp_queue none;
+	unsigned q = vp->queue_select;
+	bool there = q < vp->n_vqs;
+	const struct vp_queue *queue = there ? &vp->queues[q] : &none;
+	uint8_t *p = vp->page + VP_COMMON;
+
+	put_le16(p + REG(queue_size), queue->size);
+	put_le16(p + REG(queue_msix_vector), there ? msix_vector(&vp->msix, q) : MSIX_NO_VECTOR);
+	put_le16(p + REG(queue_enable), queue->enabled);
+	put_le16(p + REG(queue_notify_off), there ? (uint16_t)q : 0);
+	put_le64(p + REG(queue_desc_lo), queue->desc);
+	put_le64(p + REG(queue_avail_lo), queue->driver);
+	put_le64(p + REG(queue_used_lo), queue->device);
+}
 
 void vp_common_reset(struct virtio_pci *vp)
 {
@@ -30,6 +48,7 @@ void vp_common_reset(struct virtio_pci *vp)
 		vp->queues[q] = (struct vp_queue){ .size = vp->vdev->vqs[q].max_size };
 	msix_reset_lines(&vp->msix);
 	vp_common_sync(vp);
+	show_queue(vp);
 }
 
 /* Features come in halves; there are none beyond the second. */
@@ -40,10 +59,6 @@ static uint32_t half(uint64_t features, uint32_t select)
 
 void vp_common_sync(struct virtio_pci *vp)
 {
-	static const struct vp_queue none;
-	unsigned q = vp->queue_select;
-	bool there = q < vp->n_vqs; /* §4.1.4.3.1: the size of a queue that isn't reads 0 */
-	const struct vp_queue *queue = there ? &vp->queues[q] : &none;
 	uint8_t *p = vp->page + VP_COMMON;
 
 	put_le32(p + REG(device_feature_select), vp->device_feature_select);
@@ -55,13 +70,6 @@ void vp_common_sync(struct virtio_pci *vp)
 	p[REG(device_status)] = vp->status;
 	p[REG(config_generation)] = vp->generation;
 	put_le16(p + REG(queue_select), vp->queue_select);
-	put_le16(p + REG(queue_size), queue->size);
-	put_le16(p + REG(queue_msix_vector), there ? msix_vector(&vp->msix, q) : MSIX_NO_VECTOR);
-	put_le16(p + REG(queue_enable), queue->enabled);
-	put_le16(p + REG(queue_notify_off), there ? (uint16_t)q : 0);
-	put_le64(p + REG(queue_desc_lo), queue->desc);
-	put_le64(p + REG(queue_avail_lo), queue->driver);
-	put_le64(p + REG(queue_used_lo), queue->device);
 }
 
 /* --- Status --- */
@@ -138,13 +146,23 @@ static void set_address(uint64_t *address, unsigned byte, const void *data, unsi
 }
 
 /* What the guest wrote without an exit, or would have: copied once, checked when the device starts. */
-static void take_addresses(struct virtio_pci *vp)
+static void take_queue(struct virtio_pci *vp)
 {
 	const uint8_t *p = vp->page + VP_COMMON;
 	struct vp_queue *queue = queue_to_set(vp);
+	uint16_t vector;
 
+	if (vp->queue_select >= vp->n_vqs)
+		return;
+	vector = get_le16(p + REG(queue_msix_vector));
+	if (vector != msix_vector(&vp->msix, vp->queue_select))
+		msix_set_vector(&vp->msix, vp->queue_select, vector);
 	if (!queue)
 		return;
+	/* Kept even when it is wrong: the driver means it, and the start will refuse it. */
+	queue->size = get_le16(p + REG(queue_size));
+	/* Writing 0 is not allowed (§4.1.4.3.2): only a reset disables. */
+	queue->enabled = get_le16(p + REG(queue_enable)) == 1;
 	queue->desc = get_le64(p + REG(queue_desc_lo));
 	queue->driver = get_le64(p + REG(queue_avail_lo));
 	queue->device = get_le64(p + REG(queue_used_lo));
@@ -220,7 +238,7 @@ void vp_common_write(struct virtio_pci *vp, unsigned offset, const void *data, u
 	/* Until a reset is complete the driver has nothing to say (§4.1.4.3.2: it polls the status). */
 	if (vp->work & VP_WORK_RESET)
 		return;
-	take_addresses(vp);
+	take_queue(vp);
 	if (offset >= REG(queue_desc_lo))
 		write_queue_address(vp, offset, data, len);
 	else if (len == 1)
@@ -230,4 +248,5 @@ void vp_common_write(struct virtio_pci *vp, unsigned offset, const void *data, u
 	else if (len == 4)
 		write32(vp, offset, get_le32(data));
 	vp_common_sync(vp);
+	show_queue(vp);
 }

@@ -5,8 +5,10 @@
  * The BAR has a page for each kind of thing, so that the guest reads those whose reads do nothing
  * without an exit (struct pci_host_ops, map), and writes what needs no action.
  *
- * The common configuration straddles two pages: its last part, the addresses of the selected queue, is
- * 24 bytes of plain memory, which are taken at the next write to a register before it.
+ * The common configuration straddles two pages: its last part, all of the selected queue (size, vector, enable,
+ * addresses), is plain memory, which is taken at the next write to a register before it. A driver has to write
+ * one of these before the queue can matter: to select the next, or to say DRIVER_OK (virtio 1.2 §3.1.1). Until
+ * then a vector that isn't there reads as it was written, where §4.1.5.1.2.1 has NO_VECTOR at once.
  */
 #ifndef VRUN_VMM_PCI_VIRTIO_PCI_PRIV_H
 #define VRUN_VMM_PCI_VIRTIO_PCI_PRIV_H
@@ -25,10 +27,10 @@ enum {
 	VP_BAR = 0,
 	VP_PAGE = 0x1000,
 	VP_DEVICE = 0x0000,
-	VP_COMMON = 0x0fe0, /* 32 bytes, then queue_desc */
+	VP_COMMON = 0x0fe8, /* 24 bytes, then queue_size */
 	VP_COMMON_SIZE = 56, /* up to queue_device: what follows needs features that aren't offered */
 	VP_DEVICE_MAX = VP_COMMON - VP_DEVICE,
-	VP_ADDRESSES = 0x1000,
+	VP_QUEUE = 0x1000,
 	VP_REGISTERS_END = 0x2000, /* of device and common configuration: two pages */
 	VP_MSIX_TABLE = 0x2000,
 	VP_ISR = 0x3000,
@@ -76,7 +78,7 @@ struct virtio_pci {
 	unsigned work; /* enum vp_work */
 	bool closing;
 	struct msix msix; /* line q: queue q; line n_vqs: configuration change */
-	int register_slot, address_slot, table_slot; /* what the guest reaches without exits; -1: exits */
+	int register_slot, queue_slot, table_slot; /* what the guest reaches without exits; -1: exits */
 	uint64_t mapped_gpa; /* the BAR's, 0: nothing is mapped */
 	unsigned msix_cap, window_cap; /* offsets in configuration space */
 
@@ -99,7 +101,7 @@ struct virtio_pci {
 
 /* Registers to their reset state; status 0. */
 void vp_common_reset(struct virtio_pci *vp);
-/* Bring the register page in accord with the registers. */
+/* Bring the register page in accord with the registers, but for the queue's, which the guest may be writing. */
 void vp_common_sync(struct virtio_pci *vp);
 void vp_common_write(struct virtio_pci *vp, unsigned offset, const void *data, unsigned len);
 
