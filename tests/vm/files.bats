@@ -215,6 +215,9 @@ after 0' ]
 	mkdir -p "$work/small"
 	mount -t tmpfs -o size=1m small "$work/small"
 	failing_disk "$work/bad"
+	# behind the end of its file Linux 6.1's loop device reads zeros, later ones fail
+	local unread=0
+	cat "$work/bad/file" >/dev/null 2>&1 || unread=1
 	add_mount '{ "destination": "/small", "type": "bind", "source": "'"$work/small"'", "options": ["bind", "rw"] }'
 	add_mount '{ "destination": "/bad", "type": "bind", "source": "'"$work/bad"'", "options": ["bind", "rw"] }'
 	run vrun_run
@@ -224,7 +227,8 @@ after 0' ]
 	[[ "$output" == *"No space left on device"* ]]
 	[[ "$output" == *"dd 1"* ]]
 	# what could not be written is told by fsync()
-	[[ "$output" == *"kept"*"cat: read error: Input/output error"*"cat 1"*"dd: /bad/new: "*"write 1"*"over"* ]]
+	[[ "$output" == *"kept"*"cat $unread"*"dd: /bad/new: "*"write 1"*"over"* ]]
+	[ $unread = 0 ] || [[ "$output" == *"cat: read error: Input/output error"* ]]
 }
 
 @test "the host's changes are seen while the container runs" {

@@ -309,6 +309,21 @@ untouched() { # NS
 	[ "$(cat "$work/host.out")" = "16777216 bytes" ]
 }
 
+@test "the host's kernel moves the frames on the KVM engine" {
+	plug a 2
+	bundle a a 'ping -c 3 -W 10 10.77.0.1 && sleep 1000'
+	created a
+	vrun start a
+	wait_output "$work/a.out" "3 packets received"
+	local pid queues=0
+	pid=$(cat "$work/a.pid")
+	ls -l "/proc/$pid/fd"
+	[ "$VRUN_TEST_ENGINE" != kvm ] || queues=1
+	[ "$(ls -l "/proc/$pid/fd" | grep -c '/dev/vhost-net$')" = $queues ]
+	# before Linux 6.4 its worker is a thread of the kernel's own
+	[ "$({ pgrep -x "vhost-$pid"; grep -lx "vhost-$pid" "/proc/$pid"/task/*/comm; } | sort -u | wc -l)" = $queues ]
+}
+
 @test "a namespace with only loopback, and one of its own, need no device" {
 	ip netns add "$net-empty"
 	bundle a empty 'ls /sys/class/net; ping -c 1 127.0.0.1 && ping -c 1 ::1'
