@@ -52,6 +52,11 @@ static const char *const common_parameters[] = {
 	"cryptomgr.notests",
 	/* With one CPU, no patching of each of 8,000 lock prefixes away: a change of page tables and back, each. */
 	"noreplace-smp",
+	/*
+	 * Per-CPU memory in units of what it needs, not of 2 MiB: the cgroups' accounting of each further chunk has
+	 * twice a unit's size.
+	 */
+	"percpu_alloc=page",
 };
 
 static const char *const kvm_parameters[] = {
