@@ -74,6 +74,12 @@ static const char *const qemu_parameters[] = {
 	"8250.nr_uarts=0",
 	"tsc=reliable",
 	"no_timer_check",
+	/*
+	 * Emulation keeps the code that it has translated until the guest writes to its page. A page that a device of
+	 * ours fills with another program, and the guest never writes to, would go on with the old one: each page is
+	 * cleared when it is allocated. (What is left: code that is read by O_DIRECT over other code.)
+	 */
+	"init_on_alloc=1",
 	/* A triple fault: not each of QEMU's machines has a keyboard controller, and all of them take it for a reset. */
 	"reboot=t",
 };

@@ -13,6 +13,17 @@ xattrs() {
 	(cd "$1" && getfattr -R -h -d -m '^user\.' . 2>/dev/null | sort)
 }
 
+@test "a program in the pages that another one had is itself" {
+	local n
+	mkbundle -- /twins 300
+	for n in 1 2; do gcc -static -no-pie -O1 -DTWIN=$n -o "$bundle/rootfs/twin$n" "$BATS_TEST_DIRNAME/twins.c"; done
+	cp "$bundle/rootfs/twin1" "$bundle/rootfs/twins"
+	run vrun_run
+	echo "$output"
+	[ "$status" = 0 ]
+	[ "$output" = "0 wrong" ]
+}
+
 # bats test_tags=slow
 @test "a tree unpacked in the container is identical on the host" {
 	local src=$work/src
