@@ -31,16 +31,17 @@ static int read_signed(const struct spec_field *f, const struct json *node, int6
 	return json_to_i64(node, limited ? f->min : min, limited ? (int64_t)f->max : max, ret, err);
 }
 
-#define UNSIGNED_TYPE(name, ctype, type_max)                                                                 \
+/* The limits are what `read` takes after the node; `wide` is what it gives and `write` takes. */
+#define NUMBER_TYPE(name, ctype, wide, read, write, ...)                                                     \
 	static int name##_parse(const struct spec_field *f, const struct json *node, void *base,             \
 				struct err *err)                                                             \
 	{                                                                                                    \
-		uint64_t v = 0;                                                                              \
-		int r = read_unsigned(f, node, type_max, &v, err);                                           \
+		wide v = 0;                                                                                  \
+		int r = read(f, node, __VA_ARGS__, &v, err);                                                 \
                                                                                                              \
 		if (r < 0)                                                                                   \
 			return r;                                                                            \
-		*(ctype *)spec_at(base, f->offset) = v;                                                      \
+		*(ctype *)spec_at(base, f->offset) = (ctype)v;                                               \
 		return 0;                                                                                    \
 	}                                                                                                    \
 	static bool name##_present(const struct spec_field *f, const void *base)                             \
@@ -49,38 +50,15 @@ static int read_signed(const struct spec_field *f, const struct json *node, int6
 	}                                                                                                    \
 	static void name##_write(const struct spec_field *f, struct json_out *out, const void *base)         \
 	{                                                                                                    \
-		json_out_u64(out, *(const ctype *)spec_const_at(base, f->offset));                           \
+		write(out, *(const ctype *)spec_const_at(base, f->offset));                                  \
 	}                                                                                                    \
 	const struct spec_type spec_##name = { name##_parse, name##_present, name##_write, NULL }
 
-UNSIGNED_TYPE(u16, uint16_t, UINT16_MAX);
-UNSIGNED_TYPE(u32, uint32_t, UINT32_MAX);
-UNSIGNED_TYPE(u64, uint64_t, UINT64_MAX);
-
-#define SIGNED_TYPE(name, ctype, type_min, type_max)                                                         \
-	static int name##_parse(const struct spec_field *f, const struct json *node, void *base,             \
-				struct err *err)                                                             \
-	{                                                                                                    \
-		int64_t v = 0;                                                                               \
-		int r = read_signed(f, node, type_min, type_max, &v, err);                                   \
-                                                                                                             \
-		if (r < 0)                                                                                   \
-			return r;                                                                            \
-		*(ctype *)spec_at(base, f->offset) = v;                                                      \
-		return 0;                                                                                    \
-	}                                                                                                    \
-	static bool name##_present(const struct spec_field *f, const void *base)                             \
-	{                                                                                                    \
-		return *(const ctype *)spec_const_at(base, f->offset) != 0;                                  \
-	}                                                                                                    \
-	static void name##_write(const struct spec_field *f, struct json_out *out, const void *base)         \
-	{                                                                                                    \
-		json_out_i64(out, *(const ctype *)spec_const_at(base, f->offset));                           \
-	}                                                                                                    \
-	const struct spec_type spec_##name = { name##_parse, name##_present, name##_write, NULL }
-
-SIGNED_TYPE(i32, int32_t, INT32_MIN, INT32_MAX);
-SIGNED_TYPE(i64, int64_t, INT64_MIN, INT64_MAX);
+NUMBER_TYPE(u16, uint16_t, uint64_t, read_unsigned, json_out_u64, UINT16_MAX);
+NUMBER_TYPE(u32, uint32_t, uint64_t, read_unsigned, json_out_u64, UINT32_MAX);
+NUMBER_TYPE(u64, uint64_t, uint64_t, read_unsigned, json_out_u64, UINT64_MAX);
+NUMBER_TYPE(i32, int32_t, int64_t, read_signed, json_out_i64, INT32_MIN, INT32_MAX);
+NUMBER_TYPE(i64, int64_t, int64_t, read_signed, json_out_i64, INT64_MIN, INT64_MAX);
 
 /* A number that may be left out, where 0 says something: struct oci_i64, oci_u64. */
 #define OPTIONAL_TYPE(name, type, read, type_min_max, write)                                                 \

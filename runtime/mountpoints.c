@@ -9,58 +9,8 @@
 #include "runtime/plan.h"
 
 #include <fcntl.h>
-#include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
-
-static int make_part(int parent, const char *name, bool directory)
-{
-	int fd;
-
-	if (directory)
-		return mkdirat(parent, name, 0755) < 0 ? -errno : 0;
-	fd = openat(parent, name, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, 0644);
-	if (fd < 0)
-		return -errno;
-	close_fd(fd);
-	return 0;
-}
-
-/*
- * mkdir -p, or a file as the last part. Each prefix is resolved from the root, so ".."
- * and symlinks stay inside. A dangling symlink on the way is an error: -EEXIST.
- */
-static int make_path(int root, const char *path, bool directory)
-{
-	_cleanup_close_ int parent = root_open(root, ".", O_PATH | O_DIRECTORY);
-	char prefix[PATH_MAX];
-	size_t start = strspn(path, "/"), end, next;
-
-	if (parent < 0)
-		return parent;
-	if (strlen(path) >= sizeof(prefix))
-		return -ENAMETOOLONG;
-	for (; path[start]; start = next) {
-		int fd, r;
-
-		end = start + strcspn(path + start, "/");
-		next = end + strspn(path + end, "/");
-		memcpy(prefix, path, end);
-		prefix[end] = '\0';
-		fd = root_open(root, prefix + strspn(prefix, "/"), O_PATH);
-		if (fd == -ENOENT) {
-			r = make_part(parent, prefix + start, directory || path[next]);
-			if (r < 0)
-				return r;
-			fd = root_open(root, prefix + strspn(prefix, "/"), O_PATH);
-		}
-		if (fd < 0)
-			return fd;
-		close_fd(parent);
-		parent = fd;
-	}
-	return 0;
-}
 
 static bool inside_other_mount(const struct oci_spec *spec, size_t i)
 {
@@ -94,7 +44,6 @@ static bool wants_directory(const struct plan *plan, size_t i)
 int mountpoints_make(const struct oci_spec *spec, const struct plan *plan, struct err *err)
 {
 	_cleanup_close_ int root = -EBADF;
-	int r;
 
 	if (!plan->vm->shares[0].readonly)
 		return 0;
@@ -103,14 +52,17 @@ int mountpoints_make(const struct oci_spec *spec, const struct plan *plan, struc
 		return err_set_errno(err, -errno, "root.path: %s", plan->rootfs);
 	for (size_t i = 0; i < spec->n_mounts; i++) {
 		const char *destination = spec->mounts[i].destination;
+		_cleanup_close_ int fd = -EBADF;
+		bool directory;
 
 		if (inside_other_mount(spec, i))
 			continue;
-		r = make_path(root, destination, wants_directory(plan, i));
-		if (r == -EROFS || r == -EACCES || r == -EPERM)
+		directory = wants_directory(plan, i);
+		fd = root_make(root, destination, directory, &(struct root_new){ .mode = directory ? 0755 : 0644 });
+		if (fd == -EROFS || fd == -EACCES || fd == -EPERM)
 			continue;
-		if (r < 0)
-			return err_set_errno(err, r, "mounts[%zu].destination: %s", i, destination);
+		if (fd < 0)
+			return err_set_errno(err, fd, "mounts[%zu].destination: %s", i, destination);
 	}
 	return 0;
 }
