@@ -48,7 +48,7 @@ static int write_state(const struct oci_spec *spec, char **ret_text, size_t *ret
 int hooks_run(const struct oci_hook_list *hooks, const char *kind, const struct oci_spec *spec,
 	      struct err *err)
 {
-	struct oci_hook_env env = { .netns = -EBADF };
+	struct oci_hook_env env = { .netns = -EBADF, .environment = spec->process.env.v };
 	_cleanup_free_ char *text = NULL;
 	int r;
 

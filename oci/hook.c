@@ -35,6 +35,7 @@ static void become(const struct oci_hook *hook, const struct oci_hook_env *env,
 		   const struct hook_files *files)
 {
 	char *no_args[] = { hook->path, NULL }, *no_env[] = { NULL };
+	char *const *environment = env->environment ? env->environment : no_env;
 
 	setpgid(0, 0);
 	signals_reset();
@@ -47,7 +48,7 @@ static void become(const struct oci_hook *hook, const struct oci_hook_env *env,
 	}
 	if (env->cwd && chdir(env->cwd) < 0 && chdir("/") < 0)
 		_exit(126);
-	execve(hook->path, hook->args.n ? hook->args.v : no_args, hook->env.n ? hook->env.v : no_env);
+	execve(hook->path, hook->args.n ? hook->args.v : no_args, hook->env.n ? hook->env.v : environment);
 	dprintf(STDERR_FILENO, "can't be executed: %s", strerrorname_np(errno));
 	_exit(errno == ENOENT ? 127 : 126);
 }
@@ -109,13 +110,23 @@ static void tail(int fd, char *buf, size_t size)
 	}
 }
 
-static int failed(const struct hook_files *files, const char *what, int number, struct err *err)
+static int failed(const struct hook_files *files, int status, struct err *err)
 {
-	char out[OUTPUT_SHOWN], errors[OUTPUT_SHOWN];
+	char out[OUTPUT_SHOWN], errors[OUTPUT_SHOWN], end[64];
+	const char *signal_text;
 
+	if (WIFSIGNALED(status)) {
+		signal_text = sigdescr_np(WTERMSIG(status));
+		snprintf(end, sizeof(end), "signal %d (%s)", WTERMSIG(status),
+			 signal_text ? signal_text : "real-time");
+		for (char *p = end; *p; p++)
+			*p = (char)tolower((unsigned char)*p);
+	} else {
+		snprintf(end, sizeof(end), "exit status %d", WEXITSTATUS(status));
+	}
 	tail(files->out, out, sizeof(out));
 	tail(files->err, errors, sizeof(errors));
-	return err_set(err, -ECANCELED, "%s %d, stdout: %s, stderr: %s", what, number, out, errors);
+	return err_set(err, -ECANCELED, "%s, stdout: %s, stderr: %s", end, out, errors);
 }
 
 static int run(const struct oci_hook *hook, const struct oci_hook_env *env, const struct hook_files *files,
@@ -137,9 +148,7 @@ static int run(const struct oci_hook *hook, const struct oci_hook_env *env, cons
 			       (long long)hook->timeout.v);
 	if (r < 0)
 		return err_set_errno(err, r, "waiting for the hook");
-	if (WIFSIGNALED(status))
-		return failed(files, "signal", WTERMSIG(status), err);
-	return WEXITSTATUS(status) ? failed(files, "exit status", WEXITSTATUS(status), err) : 0;
+	return status ? failed(files, status, err) : 0;
 }
 
 int oci_hook_run(const struct oci_hook *hook, const struct oci_hook_env *env, struct err *err)

@@ -53,7 +53,7 @@ static int run_list(const struct oci_hook_list *list, const char *kind, struct o
 
 static int create_container(const struct oci_hook_list *list, const struct state *state, struct err *err)
 {
-	struct oci_hook_env env = { .cwd = state->rootfs, .netns = -EBADF };
+	struct oci_hook_env env = { .cwd = state->rootfs, .netns = -EBADF, .environment = environ };
 	_cleanup_close_ int netns = -EBADF;
 	char path[64];
 
@@ -69,7 +69,7 @@ static int create_container(const struct oci_hook_list *list, const struct state
 
 int hooks_create(const struct oci_hooks *hooks, const struct state *state, struct err *err)
 {
-	struct oci_hook_env env = { .cwd = state->bundle, .netns = -EBADF };
+	struct oci_hook_env env = { .cwd = state->bundle, .netns = -EBADF, .environment = environ };
 	int r;
 
 	r = run_list(&hooks->prestart, "prestart", &env, state, STATUS_CREATING, err);
@@ -80,14 +80,14 @@ int hooks_create(const struct oci_hooks *hooks, const struct state *state, struc
 
 int hooks_poststart(const struct oci_hooks *hooks, const struct state *state, struct err *err)
 {
-	struct oci_hook_env env = { .cwd = state->bundle, .netns = -EBADF };
+	struct oci_hook_env env = { .cwd = state->bundle, .netns = -EBADF, .environment = environ };
 
 	return run_list(&hooks->poststart, "poststart", &env, state, STATUS_RUNNING, err);
 }
 
 void hooks_poststop(const struct oci_hooks *hooks, const struct state *state)
 {
-	struct oci_hook_env env = { .cwd = state->bundle, .netns = -EBADF };
+	struct oci_hook_env env = { .cwd = state->bundle, .netns = -EBADF, .environment = environ };
 	const struct oci_hook_list *list = &hooks->poststop;
 
 	for (size_t i = 0; i < list->n; i++) {

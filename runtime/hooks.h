@@ -11,6 +11,9 @@
  *   poststop                  `delete`, when all else is gone; also after a `create`
  *                             that failed once its hooks had begun
  *
+ * A hook that names no environment gets that of the command, as with runc; startContainer
+ * the container's.
+ *
  * The pid in the state is vrun-vmm's, and /proc/PID/ns/net is the container's network
  * namespace. createContainer is to run in the container's namespaces. Those are
  * in a guest that does not run yet, and the program is looked up on the host: so

@@ -74,6 +74,25 @@ static void a_hook_gets_the_state_its_words_and_just_its_environment(void **stat
 	assert_file("env", "ONLY=this\n");
 }
 
+static void without_an_environment_of_its_own_a_hook_gets_the_given_one(void **state)
+{
+	static const char script[] = "#!/bin/sh\necho \"$GIVEN\" >given\n";
+	static char *const given[] = { (char *)"GIVEN=that", NULL };
+	struct oci_hook_env env = { .state = "", .cwd = dir, .netns = -EBADF, .environment = given };
+	struct oci_hook hook = { 0 };
+	char path[128];
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/script", dir);
+	assert_int_equal(file_write_atomic(AT_FDCWD, path, script, strlen(script), 0755), 0);
+	hook.path = path;
+	assert_int_equal(oci_hook_run(&hook, &env, NULL), 0);
+	assert_file("given", "that\n");
+	env.environment = NULL;
+	assert_int_equal(oci_hook_run(&hook, &env, NULL), 0);
+	assert_file("given", "\n");
+}
+
 static void without_words_the_path_is_the_first(void **state)
 {
 	_cleanup_free_ char *path = NULL;
@@ -100,7 +119,7 @@ static void an_exit_status_and_the_output_are_told(void **state)
 	assert_string_equal(err.text, "/bin/sh: exit status 3, stdout: said, stderr: why");
 	err = (struct err)ERR_INIT;
 	assert_int_equal(run_script("kill -TERM $$", 0, &err), -ECANCELED);
-	assert_non_null(strstr(err.text, "signal 15"));
+	assert_non_null(strstr(err.text, "signal 15 (terminated)"));
 }
 
 static void of_much_output_the_end_is_kept(void **state)
@@ -183,6 +202,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_hook_gets_the_state_its_words_and_just_its_environment,
+						set_up, tear_down),
+		cmocka_unit_test_setup_teardown(without_an_environment_of_its_own_a_hook_gets_the_given_one,
 						set_up, tear_down),
 		cmocka_unit_test_setup_teardown(without_words_the_path_is_the_first, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(an_exit_status_and_the_output_are_told, set_up, tear_down),

@@ -74,6 +74,18 @@ E
 	[[ "$output" != *hidden* ]]
 }
 
+@test "a hook that names no environment gets that of its command, startContainer the container's" {
+	mkbundle -- cat /guest-env
+	config '(.hooks.createRuntime, .hooks.poststop) = [{ path: "/bin/sh", args: ["sh", "-c", "echo \"$OF_THE_CALLER\" >>" + $out] }]
+	| .hooks.startContainer = [{ path: "/bin/sh", args: ["sh", "-c", "echo \"[$OF_THE_CALLER] [$OF_IT]\" >/guest-env"] }]
+	| .process.env += ["OF_IT=yes"]' --arg out "$work/env"
+	OF_THE_CALLER="it is" run vrun_run
+	echo "$output"
+	[ "$status" = 0 ]
+	[ "$output" = "[] [yes]" ]
+	[ "$(cat "$work/env")" = "it is"$'\n'"it is" ]
+}
+
 @test "a hook of create that fails ends it: the message has its output, poststop runs, nothing is left" {
 	mkbundle -- echo container
 	local kind
