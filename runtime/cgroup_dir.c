@@ -104,6 +104,16 @@ static unsigned count_lines(const char *text)
 	return n;
 }
 
+/* Of version 1, of version 2; what has neither can't be. */
+static bool is_frozen(int fd)
+{
+	_cleanup_free_ char *state = NULL;
+
+	if (file_read(fd, "freezer.state", FILE_SIZE_MAX, &state, NULL) == 0)
+		return strcmp(state, "THAWED\n") != 0;
+	return file_read(fd, "cgroup.freeze", FILE_SIZE_MAX, &state, NULL) == 0 && *state == '1';
+}
+
 int cgroup_dir_check(const struct cgroup_dir *dir, struct err *err)
 {
 	_cleanup_close_ int fd = open(dir->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -121,9 +131,12 @@ int cgroup_dir_check(const struct cgroup_dir *dir, struct err *err)
 	if (r < 0)
 		return err_set_errno(err, r, "cgroup %s: cgroup.procs", dir->path);
 	n = count_lines(procs);
-	return n ? err_set(err, -EBUSY, "container's cgroup is not empty: %u process(es) found in %s", n,
-			   dir->path)
-		 : 0;
+	if (n)
+		return err_set(err, -EBUSY, "container's cgroup is not empty: %u process(es) found in %s", n,
+			       dir->path);
+	if (is_frozen(fd))
+		return err_set(err, -EBUSY, "container's cgroup unexpectedly frozen: %s", dir->path);
+	return 0;
 }
 
 int cgroup_dir_make(const struct cgroup_dir *dir, bool unified, struct err *err)

@@ -11,7 +11,7 @@ struct cgroup_host;
 
 /* --- cgroup_dir.c: one directory of a hierarchy --- */
 
-/* Whether it may be a container's. As runc: one that others live in is not taken over (-EBUSY). */
+/* Whether it may be a container's. As runc: one that others live in, or that is frozen, is not taken over (-EBUSY). */
 int cgroup_dir_check(const struct cgroup_dir *dir, struct err *err);
 /* Make it and what is missing above it, with the controllers it needs. */
 int cgroup_dir_make(const struct cgroup_dir *dir, bool unified, struct err *err);

@@ -249,6 +249,30 @@ static void a_cgroup_with_processes_is_not_taken(void **state)
 	dir_remove_all(AT_FDCWD, other.dir);
 }
 
+/* What is put there would not run, and could not be killed. */
+static void a_frozen_cgroup_is_not_taken(void **state)
+{
+	struct fixture *f = *state;
+
+	set_spec(f, f->path, "{}");
+	assert_int_equal(cgroup_new("c1", f->spec, false, &sizes, &f->cgroup, &f->err), 0);
+	for (size_t i = 0; i < f->cgroup->n_dirs; i++) {
+		const char *path = f->cgroup->dirs[i].path;
+		_cleanup_free_ char *parent = strndup(path, strlen(path) - strlen("/c1"));
+		_cleanup_close_ int fd = -EBADF;
+
+		assert_return_code(mkdir(parent, 0755), errno);
+		assert_return_code(mkdir(path, 0755), errno);
+		fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		(void)file_write(fd, f->cgroup->unified ? "cgroup.freeze" : "freezer.state",
+				 f->cgroup->unified ? "1" : "FROZEN");
+	}
+	assert_int_equal(cgroup_enter(f->cgroup, f->spec, f->dirfd, f->pid, &f->err), -EBUSY);
+	assert_non_null(strstr(f->err.text, "container's cgroup unexpectedly frozen"));
+	for (size_t i = 0; i < f->cgroup->n_dirs; i++)
+		assert_return_code(rmdir(f->cgroup->dirs[i].path), errno);
+}
+
 static void the_top_of_a_hierarchy_is_refused(void **state)
 {
 	struct fixture *f = *state;
@@ -371,6 +395,7 @@ int main(void)
 		TEST(a_refused_limit_names_its_field),
 		TEST(what_is_in_use_is_not_removed),
 		TEST(a_cgroup_with_processes_is_not_taken),
+		TEST(a_frozen_cgroup_is_not_taken),
 		TEST(the_top_of_a_hierarchy_is_refused),
 		TEST(without_a_path_a_free_name_is_taken),
 		TEST(the_file_is_read_back),
