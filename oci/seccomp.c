@@ -343,10 +343,6 @@ int oci_seccomp_compile(const struct oci_seccomp *profile, uint8_t **ret_bpf, si
 		*ret_flags = 0;
 		return 0;
 	}
-	if (profile->listener_path)
-		return err_set(err, -ENOTSUP,
-			       "linux.seccomp.listenerPath: can't be honoured, as the listener is outside "
-			       "of the VM");
 	r = filter_flags(profile, &flags, err);
 	if (r < 0)
 		return r;

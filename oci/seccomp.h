@@ -4,8 +4,8 @@
  * host with libseccomp, for the guest's kernel to load.
  *
  * The guest has the host's architecture. System calls that libseccomp does not
- * know are skipped, as runc does. A listener (listenerPath, SCMP_ACT_NOTIFY) is
- * refused: its descriptor can't leave the guest.
+ * know are skipped, as runc does. SCMP_ACT_NOTIFY is refused: the listener's
+ * descriptor can't leave the guest. Without it listenerPath is of no effect.
  */
 #ifndef VRUN_OCI_SECCOMP_H
 #define VRUN_OCI_SECCOMP_H

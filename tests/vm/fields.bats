@@ -322,7 +322,6 @@ caps_of() { # NAMES...: as JSON
 	refused 'linux.gidMappings' '.linux.namespaces += [{ type: "user" }] | .linux.uidMappings = [{ containerID: 0, hostID: 100000, size: 5 }]'
 	refused 'mounts[7].destination' '.mounts += [{ destination: "/./", type: "tmpfs", source: "x" }]'
 	refused 'SCMP_ACT_NOTIFY' '.linux.seccomp = { defaultAction: "SCMP_ACT_ALLOW", syscalls: [{ names: ["mkdir"], action: "SCMP_ACT_NOTIFY" }] }'
-	refused 'linux.seccomp.listenerPath' '.linux.seccomp = { defaultAction: "SCMP_ACT_ALLOW", listenerPath: "/x" }'
 	refused 'mounts[7].uidMappings' '.mounts += [{ destination: "/x", type: "bind", source: "/tmp", options: ["bind"], uidMappings: [{ containerID: 0, hostID: 1, size: 1 }], gidMappings: [{ containerID: 0, hostID: 1, size: 1 }] }]'
 	refused 'mounts[7]' '.mounts += [{ destination: "/x", type: "bind", source: "/tmp", options: ["bind", "idmap"] }]'
 	refused 'is a device of the host' '.mounts += [{ destination: "/x", type: "bind", source: "/dev/kmsg", options: ["bind"] }]'
