@@ -13,6 +13,7 @@
 #include "runtime/text.h"
 
 #include <fcntl.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -73,12 +74,23 @@ static void format_tty(unsigned long tty, char buf[static 16])
 		snprintf(buf, 16, "?");
 }
 
+/* As ps(1) of the host would have it: the host's name for it, or the number where that has no room. */
+static void format_user(unsigned long long uid, char buf[static 24])
+{
+	const struct passwd *user = uid < (uid_t)-1 ? getpwuid((uid_t)uid) : NULL;
+
+	if (user && strlen(user->pw_name) <= 8)
+		snprintf(buf, 24, "%s", user->pw_name);
+	else
+		snprintf(buf, 24, "%llu", uid);
+}
+
 /* "PID PPID UID STARTED TTY SECONDS COMMAND", agent/ps.h; what is none of it is left out. */
 static void print_line(const char *line)
 {
 	enum { PID, PPID, UID, STARTED, TTY, SECONDS, NUMBERS };
 	unsigned long long n[NUMBERS];
-	char start[8], tty[16];
+	char user[24], start[8], tty[16];
 	time_t now = time(NULL);
 	long long age;
 
@@ -96,7 +108,8 @@ static void print_line(const char *line)
 	age = (long long)((unsigned long long)now - n[STARTED]);
 	format_start((time_t)n[STARTED], now, start);
 	format_tty(n[TTY], tty);
-	printf("%-8llu %7llu %7llu %2llu %-5s %-8s %02llu:%02llu:%02llu %s\n", n[UID], n[PID], n[PPID],
+	format_user(n[UID], user);
+	printf("%-8s %7llu %7llu %2llu %-5s %-8s %02llu:%02llu:%02llu %s\n", user, n[PID], n[PPID],
 	       age > 0 ? n[SECONDS] * 100 / (unsigned long long)age : 0, start, tty, n[SECONDS] / 3600,
 	       n[SECONDS] / 60 % 60, n[SECONDS] % 60, line);
 }

@@ -233,7 +233,7 @@ refused() {
 	refused "cannot start an already running container" vrun start c1
 	refused "cannot delete container c1 that is not stopped: running" vrun delete c1
 	refused "container not paused" vrun resume c1
-	vrun ps c1 -ef | grep -qE '^0 +1 +0 +0 [0-9:]{5} \? +00:00:00 sleep 1000$'
+	vrun ps c1 -ef | grep -qE '^root +1 +0 +0 [0-9:]{5} \? +00:00:00 sleep 1000$'
 	refused 'ps: "aux"' vrun ps c1 aux
 	refused "invalid format option" vrun ps --format yaml c1
 	vrun pause c1
