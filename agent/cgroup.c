@@ -63,7 +63,7 @@ int cgroup_open_below(int cgroup, const char *path, struct err *err)
 	path += strspn(path, "/");
 	fd = (int)syscall(SYS_openat2, cgroup, *path ? path : ".", &how, sizeof(how));
 	if (fd < 0 && errno == EXDEV)
-		return err_set(err, -EXDEV, "bad sub cgroup path: %s", path);
+		return err_set(err, -EXDEV, "%s is not a sub cgroup path", path);
 	return fd < 0 ? err_set_errno(err, -errno, "cgroup %s of the container", path) : fd;
 }
 

@@ -132,7 +132,7 @@ says() { # TEXT COMMAND...
 	refused "--preserve-fds" vrun exec --preserve-fds 1 c1 true
 	says "" vrun exec --preserve-fds 0 --apparmor x --process-label y --no-subreaper c1 true
 	refused "cgroup version 2" vrun exec --cgroup memory:sub c1 true
-	refused "bad sub cgroup path: .." vrun exec --cgroup .. c1 true
+	refused ".. is not a sub cgroup path" vrun exec --cgroup .. c1 true
 	refused "cgroup sub of the container: No such file or directory" vrun exec --cgroup sub c1 true
 	says "" vrun exec c1 mkdir -p /sys/fs/cgroup/sub/two
 	says "0::/sub/two" vrun exec --cgroup /sub/two c1 cat /proc/self/cgroup
