@@ -12,13 +12,26 @@
 #include <string.h>
 #include <sys/stat.h>
 
-static bool inside_other_mount(const struct oci_spec *spec, size_t i)
+/* In one of the first `n` mounts, where the root has no part in it. */
+static bool inside_mount(const struct oci_spec *spec, const char *path, size_t n)
 {
-	for (size_t j = 0; j < i; j++) {
-		if (path_is_below(spec->mounts[i].destination, spec->mounts[j].destination))
+	for (size_t i = 0; i < n; i++) {
+		if (path_is_below(path, spec->mounts[i].destination))
 			return true;
 	}
 	return false;
+}
+
+static int make(int root, const char *path, bool directory)
+{
+	int fd = root_make(root, path, directory, &(struct root_new){ .mode = directory ? 0755 : 0644 });
+
+	if (fd == -EROFS || fd == -EACCES || fd == -EPERM)
+		return 0;
+	if (fd < 0)
+		return fd;
+	close_fd(fd);
+	return 0;
 }
 
 /* A bind mount of a file needs a file; all else a directory. */
@@ -44,6 +57,7 @@ static bool wants_directory(const struct plan *plan, size_t i)
 int mountpoints_make(const struct oci_spec *spec, const struct plan *plan, struct err *err)
 {
 	_cleanup_close_ int root = -EBADF;
+	int r;
 
 	if (!plan->vm->shares[0].readonly)
 		return 0;
@@ -52,17 +66,15 @@ int mountpoints_make(const struct oci_spec *spec, const struct plan *plan, struc
 		return err_set_errno(err, -errno, "root.path: %s", plan->rootfs);
 	for (size_t i = 0; i < spec->n_mounts; i++) {
 		const char *destination = spec->mounts[i].destination;
-		_cleanup_close_ int fd = -EBADF;
-		bool directory;
 
-		if (inside_other_mount(spec, i))
+		if (inside_mount(spec, destination, i))
 			continue;
-		directory = wants_directory(plan, i);
-		fd = root_make(root, destination, directory, &(struct root_new){ .mode = directory ? 0755 : 0644 });
-		if (fd == -EROFS || fd == -EACCES || fd == -EPERM)
-			continue;
-		if (fd < 0)
-			return err_set_errno(err, fd, "mounts[%zu].destination: %s", i, destination);
+		r = make(root, destination, wants_directory(plan, i));
+		if (r < 0)
+			return err_set_errno(err, r, "mounts[%zu].destination: %s", i, destination);
 	}
-	return 0;
+	if (inside_mount(spec, spec->process.cwd, spec->n_mounts))
+		return 0;
+	r = make(root, spec->process.cwd, true);
+	return r < 0 ? err_set_errno(err, r, "process.cwd: %s", spec->process.cwd) : 0;
 }

@@ -76,7 +76,7 @@ static int tear_down(void **state)
 }
 
 #define NAMESPACES "\"namespaces\":[{\"type\":\"pid\"},{\"type\":\"network\"},{\"type\":\"mount\"}]"
-#define PROCESS "\"process\":{\"cwd\":\"/\",\"args\":[\"sh\"],\"user\":{\"uid\":0,\"gid\":0}}"
+#define PROCESS "\"process\":{\"cwd\":\"/srv/work\",\"args\":[\"sh\"],\"user\":{\"uid\":0,\"gid\":0}}"
 
 static struct oci_spec *parse(const char *fmt, ...)
 {
@@ -517,6 +517,7 @@ static void a_read_only_root_gets_its_mount_points(void **state)
 	assert_true(is_there("rootfs/etc/hosts", S_IFREG));
 	assert_true(is_there("rootfs/dev/null", S_IFREG));
 	assert_true(is_there("rootfs/mnt/deep/data", S_IFDIR));
+	assert_true(is_there("rootfs/srv/work", S_IFDIR));
 }
 
 static void mount_points_stay_below_the_root(void **state)
