@@ -5,7 +5,6 @@
 #include "agent/credentials.h"
 #include "agent/devices.h"
 #include "agent/hooks.h"
-#include "base/lookpath.h"
 #include "agent/mounts.h"
 #include "agent/namespaces.h"
 #include "agent/process_attrs.h"
@@ -13,6 +12,7 @@
 #include "agent/terminal.h"
 #include "base/cleanup.h"
 #include "base/fd.h"
+#include "base/lookpath.h"
 #include "base/signals.h"
 #include "oci/agent_proto.h"
 #include "oci/spec.h"
@@ -174,6 +174,8 @@ static int set_up(struct child *c, struct err *err)
 		r = rootfs_enter(root, err);
 	if (r == 0)
 		r = make_cwd(c->args->process->cwd, err);
+	if (r == 0)
+		r = mounts_seal(root, spec, err);
 	return r == 0 ? rootfs_finish(spec, err) : r;
 }
 
@@ -243,7 +245,7 @@ static int become(struct child *c, struct err *err)
 	const struct oci_process *p = args->process;
 	_cleanup_(process_env_done) struct process_env env = { 0 };
 	char path[4096];
-	int r;
+	int r, cwd;
 
 	r = process_attrs_apply(p, &args->spec->linux_, err);
 	if (r == 0)
@@ -254,11 +256,15 @@ static int become(struct child *c, struct err *err)
 	 */
 	if (r == 0 && !p->no_new_privileges)
 		r = credentials_set_seccomp(args->seccomp, args->seccomp_len, args->seccomp_flags, err);
+	/* As runc: with root's rights, or else (user namespaces, root squashed) with the user's own. */
+	cwd = r == 0 ? enter_cwd(p->cwd, err) : 0;
+	if (r == 0 && cwd != -EACCES && cwd != -EPERM)
+		r = cwd;
 	if (r == 0)
 		r = credentials_apply(p, err);
 	if (r == 0)
 		r = process_env_build(p, &env);
-	if (r == 0)
+	if (r == 0 && cwd < 0)
 		r = enter_cwd(p->cwd, err);
 	if (r == 0 && p->no_new_privileges)
 		r = credentials_set_no_new_privs(err);

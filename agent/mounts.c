@@ -97,9 +97,8 @@ static int tmpfs_data(int target, bool existed, const struct mount_options *o, c
 
 static int mount_tmpfs(int root, const struct oci_mount *m, const struct mount_options *o, struct err *err)
 {
-	_cleanup_close_ int probe = root_open(root, m->destination, O_PATH), target = -EBADF, top = -EBADF;
+	_cleanup_close_ int probe = root_open(root, m->destination, O_PATH), target = -EBADF;
 	_cleanup_free_ char *data = NULL;
-	bool late_readonly = o->copy_up && (o->flags & MS_RDONLY);
 	int r;
 
 	target = rootfs_make(root, m->destination, true, 0755);
@@ -108,19 +107,14 @@ static int mount_tmpfs(int root, const struct oci_mount *m, const struct mount_o
 	r = tmpfs_data(target, probe >= 0, o, &data);
 	if (r < 0)
 		return r;
+	/* Read-only comes last: mounts_seal() */
 	if (mount(m->source ? m->source : "tmpfs", fd_path(target).text, "tmpfs",
-		  late_readonly ? o->flags & ~(unsigned long)MS_RDONLY : o->flags, data) < 0)
+		  o->flags & ~(unsigned long)MS_RDONLY, data) < 0)
 		return err_set_errno(err, -errno, "mounting a tmpfs (%s)", data ? data : "");
 	if (o->copy_up) {
 		r = copy_up(root, m, target);
 		if (r < 0)
 			return err_set_errno(err, r, "copying what the tmpfs hides");
-	}
-	if (late_readonly) {
-		top = root_open(root, m->destination, O_PATH);
-		r = top < 0 ? top : mount_set_attr(top, MOUNT_ATTR_RDONLY, 0, false);
-		if (r < 0)
-			return err_set_errno(err, r, "making the tmpfs read-only");
 	}
 	return 0;
 }
@@ -132,7 +126,8 @@ static int check_not_symlink(int root, const struct oci_mount *m, struct err *er
 	struct stat st;
 
 	if (fd >= 0 && fstat(fd, &st) == 0 && !S_ISDIR(st.st_mode))
-		return err_set(err, -EINVAL, "a %s must be mounted on an ordinary directory", m->type);
+		return err_set(err, -EINVAL, "filesystem \"%s\" must be mounted on ordinary directory",
+			       m->type);
 	return 0;
 }
 
@@ -161,6 +156,12 @@ static int mount_fs(int root, const struct oci_mount *m, const struct mount_opti
 	return 0;
 }
 
+/* A new one: not the change of one that is there. */
+static bool is_tmpfs(const struct oci_mount *m, const struct mount_options *o)
+{
+	return m->type && strcmp(m->type, "tmpfs") == 0 && !o->bind && !o->remount;
+}
+
 static int mount_one(int root, const struct oci_mount *m, struct err *err)
 {
 	_cleanup_(mount_options_done) struct mount_options o = { 0 };
@@ -173,7 +174,7 @@ static int mount_one(int root, const struct oci_mount *m, struct err *err)
 		return r;
 	if (o.bind || (m->type && strcmp(m->type, "bind") == 0))
 		return mount_bind(root, m, &o, err);
-	if (m->type && strcmp(m->type, "tmpfs") == 0 && !o.remount)
+	if (is_tmpfs(m, &o))
 		r = mount_tmpfs(root, m, &o, err);
 	else
 		r = mount_fs(root, m, &o, err);
@@ -187,6 +188,30 @@ int mounts_apply(int root, const struct oci_spec *spec, struct err *err)
 {
 	for (size_t i = 0; i < spec->n_mounts; i++) {
 		int r = mount_one(root, &spec->mounts[i], err);
+
+		if (r < 0)
+			return err_wrap(err, r, "mounts[%zu] %s", i, spec->mounts[i].destination);
+	}
+	return 0;
+}
+
+static int seal_one(int root, const struct oci_mount *m, struct err *err)
+{
+	_cleanup_(mount_options_done) struct mount_options o = { 0 };
+	_cleanup_close_ int top = -EBADF;
+	int r = mount_options_parse(&m->options, &o, err);
+
+	if (r < 0 || !is_tmpfs(m, &o) || !(o.flags & MS_RDONLY))
+		return r;
+	top = root_open(root, m->destination, O_PATH);
+	r = top < 0 ? top : mount_set_attr(top, MOUNT_ATTR_RDONLY, 0, false);
+	return r < 0 ? err_set_errno(err, r, "making the tmpfs read-only") : 0;
+}
+
+int mounts_seal(int root, const struct oci_spec *spec, struct err *err)
+{
+	for (size_t i = 0; i < spec->n_mounts; i++) {
+		int r = seal_one(root, &spec->mounts[i], err);
 
 		if (r < 0)
 			return err_wrap(err, r, "mounts[%zu] %s", i, spec->mounts[i].destination);

@@ -12,6 +12,12 @@ struct oci_spec;
 int mounts_apply(int root, const struct oci_spec *spec, struct err *err);
 
 /*
+ * Make those tmpfs read-only that are to be so, which mounts_apply() left writable: other mount points,
+ * devices and the working directory are made in them first. May run after pivot_root.
+ */
+int mounts_seal(int root, const struct oci_spec *spec, struct err *err);
+
+/*
  * Bind the file `source` to /etc/resolv.conf, unless config.json mounts something there, or the root is read-only
  * and has no such file.
  */

@@ -144,6 +144,41 @@ caps_of() { # NAMES...: as JSON
 	[ -e "$work/dir/made" ] && [ "$(cat "$work/one")" = changed ] && [ "$(cat "$work/dir/file")" = data ]
 }
 
+@test "read-only comes last: /dev, a tmpfs with a mount in it, a root without the working directory or what a symlink names" {
+	mkbundle --readonly -- true
+	ln -s /no/where "$bundle/rootfs/dangling"
+	config '(.mounts[] | select(.destination == "/dev")).options += ["ro"]
+	| .mounts += [{ destination: "/t", type: "tmpfs", source: "t", options: ["ro"] },
+		{ destination: "/t/in", type: "tmpfs", source: "in" },
+		{ destination: "/dangling", type: "tmpfs", source: "d" }]
+	| .process.cwd = "/made/for/it"'
+	run_script '
+		pwd; touch f 2>/dev/null || echo "cwd readonly"
+		touch /dev/f 2>/dev/null || echo "dev readonly"
+		touch /t/f 2>/dev/null || echo "t readonly"
+		touch /t/in/f && echo "in writable"
+		echo x >/dev/null && [ -e /dev/pts/ptmx ] && echo "devices there"
+		grep -c "^d /no/where tmpfs" /proc/mounts
+	'
+	[ "$status" = 0 ]
+	has /made/for/it "cwd readonly" "dev readonly" "t readonly" "in writable" "devices there" 1
+}
+
+@test "process.cwd of which only root or only its owner has the key" {
+	mkbundle -- true
+	mkdir -p "$bundle/rootfs/own" "$bundle/rootfs/top"
+	chown 42 "$bundle/rootfs/own"
+	chmod 700 "$bundle/rootfs/own" "$bundle/rootfs/top"
+	config 'del(.process.capabilities) | .process.user = { uid: 42, gid: 42 } | .process.cwd = "/top"'
+	run_script 'cd /; echo "entered by uid $(id -u)"; ls /top 2>/dev/null || echo "top closed"'
+	[ "$status" = 0 ]
+	has "entered by uid 42" "top closed"
+	config '.process.cwd = "/own" | .process.args = ["sleep", "1000"]'
+	vrun run -d --engine "$VRUN_TEST_ENGINE" "${guest_options[@]}" "$bundle" c1 </dev/null >/dev/null 2>&1 3>&-
+	[ "$(vrun exec --user 0 c1 sh -c 'id -u')" = 0 ]
+	vrun delete --force c1
+}
+
 @test "mounts: overlay of directories of the host" {
 	mkbundle -- true
 	mkdir -p "$work/l1" "$work/l2" "$work/o/upper" "$work/o/work"
