@@ -19,6 +19,7 @@
 #include "agent/clock.h"
 #include "agent/container.h"
 #include "agent/oom.h"
+#include "agent/proc_file.h"
 #include "agent/ps.h"
 #include "agent/sockets.h"
 #include "agent/stats.h"
@@ -29,6 +30,7 @@
 #include "oci/agent_stats.h"
 #include "oci/spec.h"
 
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <string.h>
@@ -501,6 +503,18 @@ static int on_stats(struct agent *a, uint32_t request)
 	return 0;
 }
 
+static void on_proc(struct agent *a, uint32_t request, const uint8_t *payload)
+{
+	_cleanup_free_ char *bytes = NULL;
+	size_t len = 0;
+	int r = a->container ? 0 : -ESRCH;
+
+	if (r == 0)
+		r = proc_file_read(a->container->init_pid, a->container->namespaces & CLONE_NEWUSER,
+				   get_le32(payload), get_le32(payload + 4), &bytes, &len);
+	send_answer(a, request, -r, bytes, len);
+}
+
 static int on_frame(void *ctx, enum agent_msg type, uint32_t process, const uint8_t *payload, size_t len)
 {
 	struct agent *a = ctx;
@@ -526,6 +540,9 @@ static int on_frame(void *ctx, enum agent_msg type, uint32_t process, const uint
 		return on_update(a, process, payload, len);
 	case AGENT_MSG_STATS:
 		return on_stats(a, process);
+	case AGENT_MSG_PROC:
+		on_proc(a, process, payload);
+		return 0;
 	case AGENT_MSG_SYNC:
 		a->config->flush(true);
 		send_frame(a, AGENT_MSG_SYNCED, process, NULL, 0);

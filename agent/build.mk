@@ -17,6 +17,7 @@ agent_core_SRC := \
 	agent/net.c \
 	agent/oom.c \
 	agent/passwd.c \
+	agent/proc_file.c \
 	agent/process.c \
 	agent/process_attrs.c \
 	agent/ps.c \

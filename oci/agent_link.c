@@ -102,6 +102,8 @@ static bool payload_fits(unsigned type, size_t len)
 		return len == sizeof(le64);
 	case AGENT_MSG_SIGNAL:
 		return len == sizeof(struct agent_signal);
+	case AGENT_MSG_PROC:
+		return len == sizeof(struct agent_proc);
 	case AGENT_MSG_RESIZE:
 		return len == sizeof(struct agent_winsize);
 	case AGENT_MSG_HELLO:

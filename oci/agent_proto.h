@@ -41,9 +41,11 @@ struct err;
 
 enum {
 	AGENT_PORT_CONTROL = 1024,
-	AGENT_PROTO_VERSION = 7,
+	AGENT_PROTO_VERSION = 8,
 	AGENT_FRAME_MAX_TO_GUEST = 16 << 20,
 	AGENT_FRAME_MAX_TO_HOST = 64 << 10,
+	AGENT_PROC_MAX = 32 << 10, /* bytes of an answer to PROC; what is longer is cut off */
+	AGENT_PID_MAX = 4 << 20, /* no process of a Linux has a greater number (proc(5), pid_max) */
 	AGENT_INIT = 0, /* the process number of the container's first process */
 };
 
@@ -56,9 +58,10 @@ enum agent_msg {
 	AGENT_MSG_SIGNAL = 5, /* struct agent_signal */
 	AGENT_MSG_RESIZE = 6, /* struct agent_winsize */
 	AGENT_MSG_SYNC = 7, /* empty: flush file systems; answered by SYNCED */
-	/* `process` is a number of the host's choice for the request; both are answered by ANSWER. */
+	/* `process` is a number of the host's choice for the request; these three are answered by ANSWER. */
 	AGENT_MSG_UPDATE = 8, /* JSON: struct agent_update: the container's limits, anew */
 	AGENT_MSG_STATS = 9, /* empty: what does the container use? */
+	AGENT_MSG_PROC = 14, /* struct agent_proc: a file of the container's /proc */
 	AGENT_MSG_PS = 10, /* empty: list the container's processes; answered by PS_LIST, in order */
 	AGENT_MSG_CLOCK = 11, /* le64: the host's CLOCK_REALTIME, ns, which the guest's is to follow */
 	AGENT_MSG_DEVICES = 12, /* empty: devices came that its kernel is to look for */
@@ -73,7 +76,10 @@ enum agent_msg {
 	AGENT_MSG_EXITED = 68, /* struct agent_exited */
 	AGENT_MSG_SYNCED = 69, /* empty */
 	AGENT_MSG_LOG = 70, /* a line for the debug log */
-	/* struct agent_answer, then why it failed, or STATS' JSON (agent_stats.h); `process` is the request's */
+	/*
+	 * struct agent_answer, then why it failed, or STATS' JSON (agent_stats.h), or PROC's bytes; `process` is
+	 * the request's
+	 */
 	AGENT_MSG_ANSWER = 71,
 	AGENT_MSG_OOM = 72, /* struct agent_oom: processes were killed for want of memory */
 	/* struct agent_open: a process has connected to a socket of the host's; `process` is a number of the agent's */
@@ -127,6 +133,20 @@ struct agent_exited {
 struct agent_answer {
 	le32 error; /* positive errno, 0: done */
 	le32 reserved; /* 0 */
+};
+
+/* What can be read of the container's /proc. */
+enum agent_proc_file {
+	AGENT_PROC_DIRECTORY, /* of the system: the numbers of all processes, le32[]; of a process: it is there */
+	AGENT_PROC_STAT,
+	AGENT_PROC_STATUS, /* and the following: of a process only */
+	AGENT_PROC_CMDLINE,
+	AGENT_PROC_FILES,
+};
+
+struct agent_proc {
+	le32 pid; /* as the container's /proc numbers them; 0: the system's file */
+	le32 file; /* enum agent_proc_file */
 };
 
 struct agent_oom {

@@ -130,6 +130,8 @@ static void bad_headers_end_the_link(void **state)
 		{ 7, AGENT_MSG_SIGNAL, 0, 0 },
 		{ 9, AGENT_MSG_SIGNAL, 0, 0 },
 		{ 3, AGENT_MSG_RESIZE, 0, 0 },
+		{ 4, AGENT_MSG_PROC, 0, 0 },
+		{ 12, AGENT_MSG_PROC, 0, 0 },
 		{ 3, AGENT_MSG_HELLO, 0, 0 },
 		{ 7, AGENT_MSG_FAILED, 0, 0 },
 		{ 4, AGENT_MSG_EXITED, 0, 0 },

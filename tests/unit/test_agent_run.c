@@ -537,6 +537,61 @@ static void processes_are_listed_by_the_containers_numbers(void **state)
 	agent_host_end(&h);
 }
 
+/* The bytes, as a string too; or NULL: `error`. */
+static const char *read_proc(struct agent_host *h, uint32_t pid, uint32_t file, int error, size_t *ret_len)
+{
+	const struct agent_proc msg = { le32_make(pid), le32_make(file) };
+	static struct agent_host_frame frame;
+
+	agent_host_send(h, AGENT_MSG_PROC, 5, &msg, sizeof(msg));
+	agent_host_expect(h, AGENT_MSG_ANSWER, 5, &frame);
+	assert_true(frame.len >= 8 && frame.len < sizeof(frame.payload));
+	assert_int_equal(get_le32(frame.payload), error);
+	frame.payload[frame.len] = '\0';
+	*ret_len = frame.len - 8;
+	return error ? NULL : (const char *)frame.payload + 8;
+}
+
+static void files_of_the_containers_proc_are_read(void **state)
+{
+	/* With a file of the container's over one of the kernel's. */
+	const struct agent_host_config config = {
+		.args = "[\"sh\",\"-c\",\"mount -o bind /bin/busybox /proc/1/status; echo up; sleep 1000; :\"]",
+		.process =
+			"\"capabilities\":{\"bounding\":[\"CAP_SYS_ADMIN\"],\"effective\":[\"CAP_SYS_ADMIN\"],"
+			"\"permitted\":[\"CAP_SYS_ADMIN\"]},",
+	};
+	struct agent_host_frame frame;
+	struct agent_host h;
+	const char *text;
+	size_t len;
+
+	(void)state;
+	agent_host_begin(&h);
+	read_proc(&h, 0, AGENT_PROC_DIRECTORY, ESRCH, &len);
+	agent_host_create(&h, &config, WANT_STDOUT, true);
+	agent_host_expect(&h, AGENT_MSG_STARTED, 0, &frame);
+	agent_host_read_until(h.stream[1], "up");
+	text = read_proc(&h, 0, AGENT_PROC_DIRECTORY, 0, &len);
+	assert_true(len >= 4 && len % 4 == 0);
+	assert_int_equal(get_le32(text), 1);
+	text = read_proc(&h, 0, AGENT_PROC_STAT, 0, &len);
+	assert_non_null(strstr(text, "\nbtime "));
+	read_proc(&h, 1, AGENT_PROC_DIRECTORY, 0, &len);
+	assert_int_equal(len, 0);
+	text = read_proc(&h, 1, AGENT_PROC_STAT, 0, &len);
+	assert_memory_equal(text, "1 (", 3);
+	text = read_proc(&h, 1, AGENT_PROC_CMDLINE, 0, &len);
+	assert_memory_equal(text, "sh\0-c\0mount ", 12);
+	read_proc(&h, 1, AGENT_PROC_STATUS, EXDEV, &len);
+	read_proc(&h, 0, AGENT_PROC_STATUS, ENOENT, &len);
+	read_proc(&h, 99999, AGENT_PROC_DIRECTORY, ENOENT, &len);
+	read_proc(&h, 1, AGENT_PROC_FILES, EINVAL, &len);
+	agent_host_signal(&h, 0, SIGKILL, false);
+	agent_host_expect_exited(&h, 0, 0, SIGKILL);
+	agent_host_end(&h);
+}
+
 /* As a process of the container; its other end is the agent's. */
 static int connect_inside(const struct agent_host *h, const char *name)
 {
@@ -683,6 +738,7 @@ int main(void)
 		cmocka_unit_test(exec_may_have_a_terminal_of_its_own),
 		cmocka_unit_test(requests_out_of_place_end_the_link),
 		cmocka_unit_test(limits_and_statistics_are_answered),
+		cmocka_unit_test(files_of_the_containers_proc_are_read),
 		cmocka_unit_test(late_requests_are_dropped),
 	};
 
