@@ -52,6 +52,8 @@ runtime_SRC := \
 	runtime/plan_shares.c \
 	runtime/plan_size.c \
 	runtime/proc.c \
+	runtime/proc_fs.c \
+	runtime/proc_tree.c \
 	runtime/program.c \
 	runtime/relay.c \
 	runtime/signame.c \

@@ -9,7 +9,9 @@
 #include "base/loop.h"
 #include "oci/agent_stats.h"
 #include "runtime/guest.h"
+#include "runtime/proc_fs.h"
 
+#include <linux/fuse.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -49,13 +51,43 @@ static void on_hello(void *ctx, const struct guest_times *times)
 	(void)times;
 }
 
+/* What asks for files of /proc: a kernel's end, and the number that its questions have. */
+enum { PROC_REQUEST = 2 };
+static struct proc_fs *proc;
+static int kernel;
+
+static int on_proc(void *ctx, uint32_t pid, uint32_t file, uint32_t *ret_number)
+{
+	(void)ctx;
+	FUZZ_REQUIRE(pid <= AGENT_PID_MAX && file < AGENT_PROC_FILES);
+	*ret_number = PROC_REQUEST;
+	return 0;
+}
+
+/* List the processes, or open their /proc/stat; and take what comes. */
+static void read_proc(bool directory)
+{
+	const struct fuse_in_header head = {
+		.len = sizeof(head),
+		.opcode = directory ? FUSE_OPENDIR : FUSE_OPEN,
+		.unique = 2,
+		.nodeid = FUSE_ROOT_ID + !directory,
+	};
+	uint8_t buf[4096];
+
+	while (recv(kernel, buf, sizeof(buf), MSG_DONTWAIT) > 0)
+		;
+	(void)!send(kernel, &head, sizeof(head), MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
 static int on_answer(void *ctx, uint32_t request, int error, const uint8_t *body, size_t len)
 {
 	_cleanup_agent_stats_ struct agent_stats stats = { .n_io = 0 };
 	struct err err = ERR_INIT;
 
 	(void)ctx;
-	(void)request;
+	if (request == PROC_REQUEST)
+		return proc_fs_answer(proc, request, error, body, len);
 	if (error == 0 && agent_stats_parse((const char *)body, len, &stats, &err) < 0)
 		return -EPROTO;
 	return 0;
@@ -168,7 +200,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct guest_stdio io;
 	struct guest *guest;
 	struct loop *loop;
-	int pair[2];
+	int pair[2], fuse[2];
 
 	n_ports = n_over = n_lost = 0;
 	FUZZ_REQUIRE(loop_new(&loop) == 0);
@@ -179,6 +211,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	io = stdio(8);
 	FUZZ_REQUIRE(guest_exec(guest, "{}", 2, &io, &process_ops, &exec, &exec) == 0);
 	FUZZ_REQUIRE(guest_ps(guest, on_ps, NULL) == 0);
+	FUZZ_REQUIRE(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fuse) == 0);
+	kernel = fuse[0];
+	FUZZ_REQUIRE(proc_fs_new(loop, fuse[1], on_proc, NULL, &proc) == 0);
 	fuzz_turn(loop, 2);
 	while (in.left > 0 && n_lost == 0) {
 		uint8_t op = fuzz_u8(&in), buf[4096];
@@ -215,6 +250,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 				exec = NULL;
 			}
 			break;
+		case 5:
+			read_proc(op & 0x80);
+			break;
 		default:
 			say(pair[1], &in);
 			break;
@@ -225,6 +263,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		FUZZ_REQUIRE(n_over <= 2 && n_lost <= 1);
 	}
 	guest_free(guest);
+	proc_fs_free(proc);
+	close(kernel);
 	loop_free(loop);
 	close(pair[1]);
 	return 0;

@@ -17,3 +17,5 @@ unit_TESTS += test_monitor
 test_monitor_SRC := tests/unit/test_monitor.c
 unit_TESTS += test_connector
 test_connector_SRC := tests/unit/test_connector.c
+unit_TESTS += test_proc_fs
+test_proc_fs_SRC := tests/unit/test_proc_fs.c
