@@ -29,6 +29,7 @@ runtime_SRC := \
 	runtime/monitor_exec.c \
 	runtime/monitor_limits.c \
 	runtime/monitor_net.c \
+	runtime/monitor_proc.c \
 	runtime/monitor_ps.c \
 	runtime/monitor_signals.c \
 	runtime/monitor_sockets.c \

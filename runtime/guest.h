@@ -100,7 +100,7 @@ int guest_exec(struct guest *guest, const char *text, size_t len, struct guest_s
  */
 int guest_ps(struct guest *guest, void (*fn)(void *ctx, const char *text), void *ctx);
 
-/* UPDATE or STATS, with a number that the answer will have. */
+/* UPDATE, STATS or PROC, with a number that the answer will have. */
 int guest_request(struct guest *guest, enum agent_msg type, uint32_t request, const void *payload,
 		  size_t len);
 

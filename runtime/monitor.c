@@ -15,6 +15,7 @@
 #include "runtime/connector.h"
 #include "runtime/guest.h"
 #include "runtime/monitor_internal.h"
+#include "runtime/proc_fs.h"
 #include "runtime/status.h"
 #include "runtime/stdio.h"
 #include "runtime/text.h"
@@ -485,7 +486,9 @@ int monitor_boot(struct monitor *m, int config_fd, struct err *err)
 		r = create_container(m, config_fd, err);
 	if (r == 0 && monitor_update_late(m) < 0)
 		r = err_set(err, -EIO, "the container's new limits can't be sent");
-	return r < 0 ? r : vmm_run(m->vmm, err);
+	if (r == 0)
+		r = vmm_run(m->vmm, err);
+	return r < 0 ? r : monitor_proc_start(m, err);
 }
 
 /* --- vrun --- */
@@ -617,6 +620,7 @@ static void monitor_done(struct monitor *m)
 	monitor_exec_free_all(m);
 	monitor_ps_free_all(m);
 	monitor_limits_free(m);
+	proc_fs_free(m->proc);
 	guest_free(m->guest);
 	close_stdio(m);
 	monitor_net_done(m);

@@ -22,6 +22,7 @@ struct monitor_exec;
 struct monitor_listener;
 struct monitor_ps;
 struct monitor_request;
+struct proc_fs;
 struct vm_net;
 struct vm_spec;
 struct vmm;
@@ -50,7 +51,8 @@ struct monitor {
 	struct monitor_exec *execs;
 	struct monitor_console *console; /* NULL: nobody looks */
 	struct monitor_ps *ps;
-	struct monitor_request *requests; /* UPDATE and STATS that the agent has not answered */
+	struct proc_fs *proc; /* NULL: nobody can look */
+	struct monitor_request *requests; /* UPDATE, STATS and PROC that the agent has not answered */
 	uint32_t next_request;
 	struct monitor_listener *listeners; /* who did EVENTS */
 	struct connector *connector; /* NULL: no sockets of the host */
@@ -126,6 +128,12 @@ void monitor_console_free(struct monitor *m);
 
 /* --- monitor_limits.c --- */
 
+/*
+ * UPDATE, STATS or PROC, with number m->next_request; the answer is for `conn`, or NULL: nobody, or of PROC
+ * m->proc. CONTROL_LATER, or 0 without `conn`; or -errno.
+ */
+int monitor_ask(struct monitor *m, enum agent_msg type, const void *payload, size_t len,
+		struct control_conn *conn, struct err *err);
 /* UPDATE, STATS, EVENTS. As a handler of control.h. */
 int monitor_update(struct monitor *m, struct control_conn *conn, struct message *msg, struct err *err);
 int monitor_stats(struct monitor *m, struct control_conn *conn, bool only_links, struct err *err);
@@ -162,5 +170,10 @@ int monitor_open_socket(void *ctx, uint32_t request, uint32_t socket, uint32_t u
 int monitor_ps_start(struct monitor *m, struct control_conn *conn, bool list, struct err *err);
 void monitor_ps_closed(struct monitor *m, const struct control_conn *conn);
 void monitor_ps_free_all(struct monitor *m);
+
+/* --- monitor_proc.c --- */
+
+/* Serve what the jail shows of the processes; the machine runs. */
+int monitor_proc_start(struct monitor *m, struct err *err);
 
 #endif

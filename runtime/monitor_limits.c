@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * monitor_limits: new limits for the container in the guest, what it uses, and its
- * want of memory: between control connections and the agent.
+ * want of memory: between control connections and the agent. And all requests to the agent that
+ * have a number.
  *
  * A request has a number by which the agent's answer finds it. A connection that
  * closes leaves its request behind, for the answer that still comes.
@@ -15,6 +16,7 @@
 #include "oci/agent_proto.h"
 #include "oci/agent_stats.h"
 #include "runtime/guest.h"
+#include "runtime/proc_fs.h"
 #include "runtime/text.h"
 #include "vmm/vmm.h"
 
@@ -37,8 +39,8 @@ struct monitor_listener {
 
 /* --- requests --- */
 
-static int ask(struct monitor *m, enum agent_msg type, const char *payload, struct control_conn *conn,
-	       struct err *err)
+int monitor_ask(struct monitor *m, enum agent_msg type, const void *payload, size_t len,
+		struct control_conn *conn, struct err *err)
 {
 	struct monitor_request *request;
 	unsigned n = 0;
@@ -51,7 +53,7 @@ static int ask(struct monitor *m, enum agent_msg type, const char *payload, stru
 	request = calloc(1, sizeof(*request));
 	if (!request)
 		return err_set(err, -ENOMEM, "out of memory");
-	r = guest_request(m->guest, type, m->next_request, payload, payload ? strlen(payload) : 0);
+	r = guest_request(m->guest, type, m->next_request, payload, len);
 	if (r < 0) {
 		free(request);
 		return err_set_errno(err, r, "the guest's agent");
@@ -97,6 +99,7 @@ int monitor_answered(void *ctx, uint32_t number, int error, const uint8_t *body,
 	struct monitor *m = ctx;
 	struct monitor_request **link = &m->requests, *request;
 	char text[TEXT_MAX];
+	int r = 0;
 
 	while (*link && (*link)->number != number)
 		link = &(*link)->next;
@@ -104,7 +107,9 @@ int monitor_answered(void *ctx, uint32_t number, int error, const uint8_t *body,
 	if (!request)
 		return -EPROTO;
 	*link = request->next;
-	if (error) {
+	if (request->type == AGENT_MSG_PROC) {
+		r = proc_fs_answer(m->proc, number, error, body, len);
+	} else if (error) {
 		text_from_guest(body, len, text, sizeof(text));
 		tell(request->conn, error, text[0] ? text : strerror(error));
 		if (!request->conn)
@@ -115,7 +120,7 @@ int monitor_answered(void *ctx, uint32_t number, int error, const uint8_t *body,
 		tell(request->conn, 0, NULL);
 	}
 	free(request);
-	return 0;
+	return r;
 }
 
 /* --- limits --- */
@@ -124,11 +129,12 @@ int monitor_update(struct monitor *m, struct control_conn *conn, struct message 
 {
 	_cleanup_close_ int fd = message_take_fd(msg, 0);
 	_cleanup_free_ char *text = NULL;
+	size_t len;
 	int r;
 
 	if (fd < 0)
 		return err_set(err, -EINVAL, "there are no limits");
-	r = fd_read_whole(fd, AGENT_FRAME_MAX_TO_GUEST, &text, NULL);
+	r = fd_read_whole(fd, AGENT_FRAME_MAX_TO_GUEST, &text, &len);
 	if (r < 0)
 		return err_set_errno(err, r, "the new limits");
 	if (!m->guest) {
@@ -136,14 +142,14 @@ int monitor_update(struct monitor *m, struct control_conn *conn, struct message 
 		m->update = TAKE_PTR(text);
 		return 0;
 	}
-	return ask(m, AGENT_MSG_UPDATE, text, m->paused ? NULL : conn, err);
+	return monitor_ask(m, AGENT_MSG_UPDATE, text, len, m->paused ? NULL : conn, err);
 }
 
 int monitor_update_late(struct monitor *m)
 {
 	_cleanup_free_ char *text = TAKE_PTR(m->update);
 
-	return text ? ask(m, AGENT_MSG_UPDATE, text, NULL, NULL) : 0;
+	return text ? monitor_ask(m, AGENT_MSG_UPDATE, text, strlen(text), NULL, NULL) : 0;
 }
 
 /* --- what it uses --- */
@@ -188,7 +194,7 @@ int monitor_stats(struct monitor *m, struct control_conn *conn, bool only_links,
 		return err_set(err, -EAGAIN, "the container's VM has not booted yet");
 	if (m->paused)
 		return err_set(err, -EAGAIN, "the container is paused: its VM can't be asked");
-	return ask(m, AGENT_MSG_STATS, NULL, conn, err);
+	return monitor_ask(m, AGENT_MSG_STATS, NULL, 0, conn, err);
 }
 
 /* --- want of memory --- */

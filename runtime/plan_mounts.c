@@ -86,7 +86,8 @@ static int check_source(const char *source, size_t i, const char **ret_guest, st
 }
 
 /* What is at `path` in the container, seen from the host. `share`: a number, or -1. */
-static int add_place(struct vm_view *view, const char *path, int share, bool readonly, bool directory)
+static int add_place(struct vm_view *view, const char *path, int share, bool readonly,
+		     enum vm_place_kind kind)
 {
 	struct vm_place *place = realloc(view->places, (view->n_places + 1) * sizeof(*place));
 
@@ -95,12 +96,24 @@ static int add_place(struct vm_view *view, const char *path, int share, bool rea
 	view->places = place;
 	place += view->n_places;
 	*place = (struct vm_place){
-		.path = strdup(path), .share = share, .readonly = readonly, .directory = directory
+		.path = strdup(path), .share = share, .readonly = readonly, .kind = kind
 	};
 	if (!place->path)
 		return -ENOMEM;
 	view->n_places++;
 	return 0;
+}
+
+/* podman top reads the processes, and before their terminals' names the directories of terminals. */
+static enum vm_place_kind kind_of(const struct oci_mount *m)
+{
+	if (!m->type)
+		return VM_PLACE_CLOSED;
+	if (!strcmp(m->type, "proc") && !strcmp(m->destination, "/proc"))
+		return VM_PLACE_PROC;
+	if (!strcmp(m->type, "devpts") || (!strcmp(m->type, "tmpfs") && !strcmp(m->destination, "/dev")))
+		return VM_PLACE_EMPTY;
+	return VM_PLACE_CLOSED;
 }
 
 /* The agent's own socket in the place of the host's (agent_proto.h). */
@@ -127,7 +140,7 @@ static int plan_socket(struct oci_mount *m, size_t i, char *take_path, const str
 	vm->sockets = sockets;
 	sockets[vm->n_sockets++] = TAKE_PTR(path);
 	if (oci_string_set(&m->source, source) < 0 ||
-	    add_place(&vm->view, m->destination, -1, true, false) < 0)
+	    add_place(&vm->view, m->destination, -1, true, VM_PLACE_FILE) < 0)
 		return err_set(err, -ENOMEM, "out of memory");
 	return 0;
 }
@@ -161,7 +174,7 @@ static int plan_bind(const char *bundle, enum vm_share_cache cache, struct oci_m
 	if (guest) {
 		r = oci_string_set(&m->source, guest);
 		if (r == 0)
-			r = add_place(&vm->view, m->destination, -1, true, false);
+			r = add_place(&vm->view, m->destination, -1, true, VM_PLACE_FILE);
 		return r < 0 ? err_set(err, r, "out of memory") : 0;
 	}
 	if (vm->n_shares >= VM_SHARES_MAX)
@@ -173,7 +186,8 @@ static int plan_bind(const char *bundle, enum vm_share_cache cache, struct oci_m
 	if (r == 0)
 		r = plan_share_point(&m->source, share);
 	if (r == 0)
-		r = add_place(&vm->view, m->destination, (int)(share - vm->shares), like.readonly, false);
+		r = add_place(&vm->view, m->destination, (int)(share - vm->shares), like.readonly,
+			      VM_PLACE_FILE);
 	return r < 0 ? err_set(err, r, "out of memory") : 0;
 }
 
@@ -202,7 +216,7 @@ static int plan_root(const char *bundle, enum vm_share_cache cache, struct oci_s
 	if (r == 0)
 		r = plan_share_point(&spec->root.path, share);
 	if (r == 0)
-		r = add_place(&vm->view, "/", 0, spec->root.readonly, true);
+		r = add_place(&vm->view, "/", 0, spec->root.readonly, VM_PLACE_CLOSED);
 	if (r < 0)
 		return err_set(err, r, "out of memory");
 	*ret_rootfs = TAKE_PTR(rootfs);
@@ -241,7 +255,7 @@ int plan_mounts(const char *bundle, enum vm_share_cache cache, struct oci_spec *
 		if (m->type && !strcmp(m->type, "overlay"))
 			r = plan_overlay(bundle, cache, m, i, vm, err);
 		if (r == 0 && !has_option(m, "remount") &&
-		    add_place(&vm->view, m->destination, -1, true, true) < 0)
+		    add_place(&vm->view, m->destination, -1, true, kind_of(m)) < 0)
 			r = err_set(err, -ENOMEM, "out of memory");
 	}
 	if (r < 0)

@@ -25,6 +25,13 @@ static const char *const cache_names[] = {
 	[VM_SHARE_CACHE_ALWAYS] = "always",
 };
 
+static const char *const kind_names[] = {
+	[VM_PLACE_FILE] = "file",
+	[VM_PLACE_CLOSED] = "closed",
+	[VM_PLACE_EMPTY] = "empty",
+	[VM_PLACE_PROC] = "proc",
+};
+
 const char *vm_engine_name(enum vm_engine engine)
 {
 	return (size_t)engine < ARRAY_SIZE(engine_names) ? engine_names[engine] : "unknown";
@@ -186,8 +193,9 @@ static int parse_share(const struct json *node, void *ret, struct err *err)
 static int parse_place(const struct json *node, void *ret, struct err *err)
 {
 	struct vm_place *place = ret;
-	static const char *const keys[] = { "path", "share", "readonly", "directory" };
+	static const char *const keys[] = { "path", "share", "readonly", "kind" };
 	const struct json *share;
+	unsigned kind = VM_PLACE_FILE;
 	int64_t number = -1;
 	int r;
 
@@ -199,8 +207,9 @@ static int parse_place(const struct json *node, void *ret, struct err *err)
 	    (r = take_string(node, "path", &place->path, err)) < 0 ||
 	    (share && (r = json_to_i64(share, -1, VM_SHARES_MAX, &number, err)) < 0) ||
 	    (r = take_bool(node, "readonly", &place->readonly, err)) < 0 ||
-	    (r = take_bool(node, "directory", &place->directory, err)) < 0)
+	    (r = take_name(node, "kind", kind_names, ARRAY_SIZE(kind_names), &kind, err)) < 0)
 		return r;
+	place->kind = kind;
 	place->share = (int)number;
 	return 0;
 }
@@ -392,7 +401,7 @@ static void put_view(struct json_out *out, const struct vm_view *view)
 		json_out_key(out, "share");
 		json_out_i64(out, place->share);
 		json_put_bool(out, "readonly", place->readonly);
-		json_put_bool(out, "directory", place->directory);
+		json_put_string(out, "kind", kind_names[place->kind]);
 		json_out_object_end(out);
 	}
 	json_out_array_end(out);

@@ -28,12 +28,20 @@ struct vm_share {
 	enum vm_share_cache cache;
 };
 
+/* What is to be seen where the guest has something of its own. */
+enum vm_place_kind {
+	VM_PLACE_FILE, /* the mount point itself, a file */
+	VM_PLACE_CLOSED, /* a directory in which everything fails */
+	VM_PLACE_EMPTY, /* one with nothing but other places */
+	VM_PLACE_PROC, /* the processes, if somebody serves them (vmm_take_proc()); else as CLOSED */
+};
+
 /* A place in the container's files, for the host's tools that enter vrun-vmm's mount namespace (jail/jail.h). */
 struct vm_place {
 	char *path; /* absolute, in the container */
 	int share; /* number of the share that is there; -1: something of the guest's own */
 	bool readonly;
-	bool directory; /* what of the guest's own */
+	enum vm_place_kind kind; /* of the guest's own */
 };
 
 /* In the order in which the guest mounts; the first is "/", and a share. */

@@ -57,6 +57,7 @@ struct vmm {
 	const struct engine_ops *ops;
 	void *engine;
 	bool over; /* stopped or ended: nothing is reported any more */
+	int proc; /* vmm_take_proc() */
 	struct vmm_timeline timeline;
 };
 
@@ -314,6 +315,7 @@ int vmm_new(struct loop *loop, const struct vm_spec *spec, const struct vmm_call
 	}
 	vmm->loop = loop;
 	vmm->spec = spec;
+	vmm->proc = -EBADF;
 	vmm->callbacks = *callbacks;
 	vmm->ctx = ctx;
 	r = make_all(vmm, err);
@@ -349,7 +351,7 @@ int vmm_run(struct vmm *vmm, struct err *err)
 
 	if (vmm->jail) {
 		r = jail_enter(vmm->jail, jail_files(vmm->spec), &vmm->spec->view, vmm->callbacks.violation,
-			       vmm->ctx, err);
+			       vmm->ctx, &vmm->proc, err);
 		if (r < 0)
 			return r;
 		jail_free(TAKE_PTR(vmm->jail));
@@ -380,6 +382,7 @@ void vmm_free(struct vmm *vmm)
 	for (size_t i = vmm->n_devices; i > 0; i--)
 		vdev_free(vmm->devices[i - 1]);
 	console_log_free(vmm->console);
+	close_fd(vmm->proc);
 	jail_free(vmm->jail);
 	free(vmm);
 }
@@ -397,6 +400,11 @@ int vmm_resume(struct vmm *vmm, struct err *err)
 bool vmm_show_late_devices(struct vmm *vmm)
 {
 	return vmm->ops->show_late && vmm->ops->show_late(vmm->engine);
+}
+
+int vmm_take_proc(struct vmm *vmm)
+{
+	return TAKE_FD(vmm->proc);
 }
 
 struct vdev *vmm_vsock(struct vmm *vmm)

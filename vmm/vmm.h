@@ -83,6 +83,9 @@ int vmm_resume(struct vmm *vmm, struct err *err);
  */
 bool vmm_show_late_devices(struct vmm *vmm);
 
+/* After vmm_run(): jail_enter()'s *ret_proc, the caller's. */
+int vmm_take_proc(struct vmm *vmm);
+
 struct vdev *vmm_vsock(struct vmm *vmm);
 struct console_log *vmm_console(struct vmm *vmm);
 /* Bytes for the guest's console. */

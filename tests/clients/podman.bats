@@ -129,9 +129,6 @@ once() {
 	run pod stats --no-stream --format '{{.Name}} {{.MemUsage}} {{.PIDs}}' shared
 	expect 0 "shared"
 	[[ $output =~ ([0-9.]+)MB\ / ]] && [ "${BASH_REMATCH[1]%.*}" -ge 30 ]
-	# The processes are in the VM: that podman finds none must not look like none.
-	run pod top shared
-	expect 125 "open /proc/: transport endpoint is not connected"
 	run pod top shared -ef
 	expect 0 "sleep 0.1"
 	run pod healthcheck run shared
@@ -140,6 +137,37 @@ once() {
 	run pod healthcheck run shared
 	expect 0 ""
 	[ "$(pod inspect shared --format '{{.State.Healthcheck.Status}}')" = healthy ]
+}
+
+@test "top: the processes in the VM, by their own numbers and names" {
+	local pid seconds
+	run pod top shared
+	expect 0 "USER"
+	[[ $output =~ $'\n'root\ +1\ +0\ +[0-9.]+\ +[0-9a-z.]+\ +\?\ +[0-9a-z.]+\ +sh\ -c\ trap ]]
+	quiet exec -d --user bob shared sleep 1234
+	wait_until eval 'pod top shared args | grep -qx "sleep 1234 *"'
+	run pod top shared pid ppid user group state args
+	expect 0 $'\n1 '
+	[[ $output =~ $'\n'([0-9]+)\ +0\ +bob\ +bob\ +S\ +sleep\ 1234 ]]
+	pid=${BASH_REMATCH[1]}
+	[ "$(pod exec shared cat "/proc/$pid/comm")" = sleep ]
+	# Seconds since its start, by the guest's clock and the host's.
+	seconds=$(pod top shared pid etime | sed -n "s/^$pid  *\([0-9]*\)[.s].*/\1/p")
+	[ "$seconds" -le 30 ]
+	# What they are on the host is nothing that it knows.
+	run pod top shared hpid huser
+	expect 0 "?"
+	[[ ! ${lines[1]} =~ [0-9a-z] ]]
+	quiet exec shared kill "$pid"
+	wait_until eval '! pod top shared args | grep -q "sleep 1234"'
+	quiet pause shared
+	run pod top shared
+	expect 125 "running containers"
+	quiet unpause shared
+	quiet run -d --name mapped --uidmap 0:100000:5000 busybox sleep 1000
+	run pod top mapped user pid args
+	expect 0 $'\nroot        1           sleep 1000'
+	quiet rm -f -t 0 mapped
 }
 
 @test "pause and unpause: nothing runs meanwhile" {

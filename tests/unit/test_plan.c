@@ -166,7 +166,38 @@ static void root_and_binds_become_shares(void **state)
 	expect_place(&s, 3, "/f", 2, false);
 	expect_place(&s, 4, "/n", -1, true);
 	assert_int_equal(s.vm->view.n_places, 5);
-	assert_true(s.vm->view.places[1].directory && !s.vm->view.places[4].directory);
+	assert_int_equal(s.vm->view.places[1].kind, VM_PLACE_PROC);
+	assert_int_equal(s.vm->view.places[4].kind, VM_PLACE_FILE);
+	shares_done(&s);
+}
+
+static void what_the_guest_mounts_itself_is_shown_by_its_kind(void **state)
+{
+	static const struct {
+		const char *path, *type;
+		enum vm_place_kind kind;
+	} cases[] = {
+		{ "/proc", "proc", VM_PLACE_PROC },	      { "/mnt/proc", "proc", VM_PLACE_CLOSED },
+		{ "/dev", "tmpfs", VM_PLACE_EMPTY },	      { "/dev/pts", "devpts", VM_PLACE_EMPTY },
+		{ "/dev/mqueue", "mqueue", VM_PLACE_CLOSED }, { "/tmp", "tmpfs", VM_PLACE_CLOSED },
+	};
+	_cleanup_oci_spec_ struct oci_spec *spec = NULL;
+	char mounts[1024] = "";
+	struct shares s;
+	size_t len = 0;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		len += (size_t)snprintf(mounts + len, sizeof(mounts) - len,
+					"%s{\"destination\":\"%s\",\"type\":\"%s\",\"source\":\"x\"}",
+					i ? "," : "", cases[i].path, cases[i].type);
+	spec = with_mounts("{\"path\":\"rootfs\"}", mounts);
+	plan_shares(&s, spec);
+	assert_int_equal(s.r, 0);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		expect_place(&s, i + 1, cases[i].path, -1, true);
+		assert_int_equal(s.vm->view.places[i + 1].kind, cases[i].kind);
+	}
 	shares_done(&s);
 }
 
@@ -264,7 +295,7 @@ static void sockets_of_the_host_become_the_agents(void **state)
 	assert_string_equal(spec->mounts[0].source, AGENT_SOCKET_DIR "/0-2640-1234-5678");
 	assert_string_equal(spec->mounts[1].source, AGENT_SOCKET_DIR "/1-2640-1234-5678");
 	expect_place(&s, 1, "/a", -1, true);
-	assert_false(s.vm->view.places[1].directory);
+	assert_int_equal(s.vm->view.places[1].kind, VM_PLACE_FILE);
 	shares_done(&s);
 
 	userns = parse("{\"ociVersion\":\"1.2.0\"," PROCESS ",\"root\":{\"path\":\"rootfs\"},\"mounts\":[%s],"
@@ -545,6 +576,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(sockets_of_the_host_become_the_agents, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(with_and_without_submounts_are_two_shares, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(missing_mount_points_are_of_the_containers_root, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(what_the_guest_mounts_itself_is_shown_by_its_kind, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(one_source_is_shared_once_and_writable_if_any_is, set_up,
 						tear_down),

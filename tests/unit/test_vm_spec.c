@@ -66,7 +66,7 @@ static void every_field_survives_a_round_trip(void **state)
 	struct vm_place places[] = {
 		{ .path = (char *)"/", .share = 0 },
 		{ .path = (char *)"/a \"b\"", .share = 2, .readonly = true },
-		{ .path = (char *)"/proc", .share = -1, .readonly = true, .directory = true },
+		{ .path = (char *)"/proc", .share = -1, .readonly = true, .kind = VM_PLACE_PROC },
 	};
 	struct vm_net nets[] = {
 		{ .name = (char *)"eth0",
@@ -143,7 +143,7 @@ static void every_field_survives_a_round_trip(void **state)
 		assert_string_equal(copy->view.places[i].path, places[i].path);
 		assert_int_equal(copy->view.places[i].share, places[i].share);
 		assert_int_equal(copy->view.places[i].readonly, places[i].readonly);
-		assert_int_equal(copy->view.places[i].directory, places[i].directory);
+		assert_int_equal(copy->view.places[i].kind, places[i].kind);
 	}
 	assert_int_equal(copy->n_sockets, 2);
 	assert_string_equal(copy->sockets[0], "/run/a b");
@@ -211,7 +211,9 @@ static void places_of_the_view_are_shares_or_nothing(void **state)
 	expect_refused("{" HEAD SHARE ",\"view\":{\"places\":[{\"share\":0,\"path\":\"a\"}]}}",
 		       "view.places[0].path: must be an absolute path");
 	vm_spec_free(parse("{" HEAD SHARE ",\"view\":{\"places\":[{\"path\":\"/\",\"share\":0},"
-			   "{\"path\":\"/dev\",\"directory\":true}]}}"));
+			   "{\"path\":\"/dev\",\"kind\":\"empty\"}]}}"));
+	expect_refused("{" HEAD SHARE ",\"view\":{\"places\":[{\"path\":\"/\",\"share\":0,\"kind\":\"x\"}]}}",
+		       "view.places[0].kind: unknown value");
 }
 
 static void required_fields_are_required(void **state)

@@ -67,7 +67,7 @@ in_mounts_of() {
 }
 
 @test "vrun-vmm and the emulator: namespaces, root, capabilities, limits" {
-	local pid t ns p gone
+	local pid t ns p gone processes='1 stat' command='sleep 1000'
 	mkbundle -- sleep 1000
 	mkdir "$work/ro"
 	echo text >"$work/ro/file"
@@ -107,18 +107,20 @@ in_mounts_of() {
 		*) grep -qx 'CapEff:	0000000000000000' "$work/thread" ;;
 		esac
 	done
-	# without FUSE what the guest alone has is an empty read-only directory
+	# without FUSE what the guest alone has is an empty read-only directory, and there are no processes
 	gone='Transport endpoint is not connected'
-	perl -e 'open(my $f, "+<", "/dev/fuse") or exit 1' || gone=
-	# those who take it for the container find the container's files, and nothing where the guest has its own
-	in_mounts_of "$pid" 'for ("/ro/file", "/etc/passwd", "/run/later/file") { print "$_: ", text($_), "\n" }
-		for ("/", "/proc", "/run", "/dev", "/ro", "/link") { print "$_ has ", list($_), "\n" }
-		for ("/made", "/ro/made", "/run/made", "/proc/made", "/dev/made", "/run/later/made", "/link/new") {
+	perl -e 'open(my $f, "+<", "/dev/fuse") or exit 1' || gone='' processes='' command='No such file or directory'
+	# those who take it for the container find the container's files and processes, and nothing else where the guest has its own
+	in_mounts_of "$pid" 'for ("/ro/file", "/etc/passwd", "/run/later/file", "/proc/1/cmdline", "/proc/1/environ") {
+			print "$_: ", text($_) =~ tr/\0/ /r =~ s/ $//r, "\n" }
+		for ("/", "/proc", "/run", "/dev", "/dev/pts", "/dev/shm", "/ro", "/link") { print "$_ has ", list($_), "\n" }
+		for ("/made", "/ro/made", "/run/made", "/proc/made", "/dev/made", "/dev/shm/made", "/run/later/made", "/link/new") {
 			print "put $_: ", put($_), "\n" }' | tee "$work/seen"
-	for t in '/ro/file: text' '/run/later/file: text' "/proc has $gone" '/run has later' "/dev has $gone" '/ro has file' '/link has new' \
+	for t in '/ro/file: text' '/run/later/file: text' "/proc/1/cmdline: $command" '/proc/1/environ: No such file or directory' \
+		"/proc has $processes" '/run has later' '/dev has mqueue pts shm' '/dev/pts has ' "/dev/shm has $gone" '/ro has file' '/link has new' \
 		'put /made: ok' 'put /ro/made: Read-only file system' 'put /run/made: Read-only file system' \
-		"put /proc/made: ${gone:-Read-only file system}" "put /dev/made: ${gone:-Read-only file system}" 'put /run/later/made: ok' \
-		'put /link/new: Read-only file system'; do
+		'put /proc/made: Read-only file system' 'put /dev/made: Read-only file system' \
+		"put /dev/shm/made: ${gone:-Read-only file system}" 'put /run/later/made: ok' 'put /link/new: Read-only file system'; do
 		grep -qxF "$t" "$work/seen" || { echo "not seen: $t"; return 1; }
 	done
 	grep -q '^/ has .*\bbin\b' "$work/seen"
@@ -150,6 +152,44 @@ in_mounts_of() {
 	vrun pause c1
 	vrun resume c1
 	vrun exec c1 true
+	vrun delete --force c1
+}
+
+@test "who looks for the container's processes from the host is never kept waiting" {
+	local pid p begun
+	perl -e 'open(my $f, "+<", "/dev/fuse") or exit 1' || { echo "/dev/fuse can't be opened"; return 1; }
+	mkbundle -- sh -c 'sleep 1000 & sleep 1001 & echo >/up; exec sleep 1002'
+	timeout 120 "$VRUN_TEST_BIN/vrun" --root "$state" run --engine "$VRUN_TEST_ENGINE" --detach --pid-file "$work/pid" \
+		-b "$bundle" c1 </dev/null >/dev/null 2>&1
+	pid=$(cat "$work/pid")
+	while [ ! -e "$bundle/rootfs/up" ]; do sleep 0.1; done
+	[ "$(in_mounts_of "$pid" 'print list("/proc")')" = "1 2 3 stat" ]
+	[ "$(in_mounts_of "$pid" 'print list("/proc/2"), " ", readlink("/proc/2/ns/pid")')" = "cmdline ns stat status pid:[0]" ]
+	# for root alone
+	[ "$(in_mounts_of "$pid" '$> = 65534; print list("/proc")')" = "Permission denied" ]
+	# many at a time; what one leaves open is closed when it goes
+	in_mounts_of "$pid" 'for (1 .. 40) { next if fork; print list("/proc"), "\n"; for my $f (1 .. 3) { open(my $h, "<", "/proc/$f/status"); push @h, $h }
+		kill 9, $$ } 1 while wait > 0' >"$work/many"
+	[ "$(in_mounts_of "$pid" 'my @h; for (1 .. 60) { open(my $h, "<", "/proc/stat") or die "$_: $!"; push @h, $h } print scalar @h')" = 60 ]
+	[ "$(in_mounts_of "$pid" 'my @h; for (1 .. 70) { open(my $h, "<", "/proc/stat") or last; push @h, $h } print "$!"')" = "Too many open files in system" ]
+	vrun pause c1
+	[ "$(in_mounts_of "$pid" 'print list("/proc")')" = "Device or resource busy" ]
+	vrun resume c1
+	[ "$(in_mounts_of "$pid" 'print list("/proc")')" = "1 2 3 stat" ]
+	if [ "$VRUN_TEST_ENGINE" = qemu ]; then
+		# a guest that hangs
+		p=$(pgrep -P "$pid" qemu-system)
+		kill -STOP "$p"
+		begun=$SECONDS
+		[ "$(in_mounts_of "$pid" 'print list("/proc")')" = "Connection timed out" ]
+		[ $((SECONDS - begun)) -lt 20 ]
+		# its end is that of waiting
+		in_mounts_of "$pid" 'print list("/proc")' >"$work/aborted" &
+		sleep 0.5
+		kill -9 "$pid"
+		wait $!
+		grep -qx "Software caused connection abort" "$work/aborted"
+	fi
 	vrun delete --force c1
 }
 

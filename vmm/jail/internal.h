@@ -24,12 +24,14 @@ int jail_root_new(struct err *err);
 int jail_root_copy(int fd, bool submounts, uint64_t attributes);
 /*
  * Make `fds`, each from jail_root_copy(), all that there is; numbered as they come. The namespace's
- * own root is `view`.
+ * own root is `view`. `ret_proc`: as of jail_enter().
  */
-int jail_root_enter(const int *fds, size_t n, const struct vm_view *view, struct err *err);
+int jail_root_enter(const int *fds, size_t n, const struct vm_view *view, int *ret_proc, struct err *err);
 /* In parts, each 0 or a descriptor, or -errno: an empty tmpfs, nowhere yet. */
 int jail_root_empty(void);
-/* A directory in which everything fails, listing it too. Where /dev/fuse can be opened. */
+/* A read-only directory that *ret_server, non-blocking, answers for: FUSE. Where /dev/fuse can be opened. */
+int jail_root_served(int *ret_server);
+/* One whose server has gone: in it everything fails, listing it too. */
 int jail_root_gone(void);
 /* Put a mount on top of the root: paths still start at what is below, and who comes in starts on top. */
 int jail_root_cover(int fd);
@@ -44,8 +46,11 @@ int jail_root_pivot(int fd);
 
 /* --- view.c --- */
 
-/* `gone`: jail_root_gone(), or -errno. `shares`: those that the places number, attached. */
-int jail_view_show(const struct vm_view *view, int gone, const int *shares);
+/*
+ * `gone`: jail_root_gone(), `proc`: jail_root_served(); or -errno. `shares`: those that the places number,
+ * attached.
+ */
+int jail_view_show(const struct vm_view *view, int gone, int proc, const int *shares);
 
 /* --- caps.c --- */
 

@@ -245,17 +245,20 @@ static int give_up(enum jail_files files, struct err *err)
 }
 
 int jail_enter(struct jail *jail, enum jail_files files, const struct vm_view *view,
-	       jail_violation_fn violation, void *ctx, struct err *err)
+	       jail_violation_fn violation, void *ctx, int *ret_proc, struct err *err)
 {
+	_cleanup_close_ int proc = -EBADF;
 	int r;
 
 	jail_syscalls_prepare();
 	r = jail_violation_install(violation, ctx, err);
 	if (r == 0)
-		r = jail_root_enter(jail->shares, jail->n_shares, view, err);
+		r = jail_root_enter(jail->shares, jail->n_shares, view, &proc, err);
 	if (r == 0)
 		r = give_up(files, err);
 	if (r == 0 && jail_probe_entered)
 		jail_probe_entered();
+	if (r == 0)
+		*ret_proc = TAKE_FD(proc);
 	return r;
 }

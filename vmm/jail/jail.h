@@ -16,7 +16,13 @@
  * then, is not the process's, but what vm_spec.h's view describes: the container's root, with the
  * other shares where the container has them, and wherever the guest has mounted something of its own
  * a directory in which everything fails, so that nothing is lost below it and it does not seem
- * empty: podman top lists /proc. Where shares are in it, or without FUSE, it is an empty read-only tmpfs.
+ * empty. Where shares are in it, or without FUSE, it is an empty read-only tmpfs.
+ *
+ * At /proc they look for the container's processes: podman top does. That directory is a FUSE file system,
+ * too, read-only and for root alone, but one with a server: jail_enter() hands its descriptor out, and
+ * whoever has that answers (runtime/proc_fs.h). It is mounted last, and no path of ours leads there, or we would
+ * wait for ourselves. When this process ends, all who wait fail at once. podman top lists /dev and
+ * /dev/pts as well: these are empty.
  *
  * What remains, and why
  *
@@ -114,10 +120,11 @@ typedef void (*jail_violation_fn)(void *ctx, const char *text);
 
 /*
  * Stage 2: the calling thread is the loop's. The numbers of shares in `view` count the calls of jail_share(); without
- * places an empty root is shown.
+ * places an empty root is shown. *ret_proc: the descriptor (/dev/fuse, non-blocking) of a server for the view's
+ * VM_PLACE_PROC, the caller's; -EBADF: there is none.
  */
 int jail_enter(struct jail *jail, enum jail_files files, const struct vm_view *view,
-	       jail_violation_fn violation, void *ctx, struct err *err);
+	       jail_violation_fn violation, void *ctx, int *ret_proc, struct err *err);
 
 /* Files of the host can't be opened any more. */
 bool jail_entered(void);

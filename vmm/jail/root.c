@@ -99,11 +99,11 @@ int jail_root_empty(void)
 	return fd < 0 ? -errno : fd;
 }
 
-/* A FUSE file system whose server has gone. */
-int jail_root_gone(void)
+/* Without allow_other: it answers those only who are root, as the server is. */
+int jail_root_served(int *ret_server)
 {
 	_cleanup_close_ int fs = fsopen("fuse", FSOPEN_CLOEXEC);
-	_cleanup_close_ int dev = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+	_cleanup_close_ int dev = open("/dev/fuse", O_RDWR | O_CLOEXEC | O_NONBLOCK);
 	char number[16];
 	int fd;
 
@@ -116,7 +116,17 @@ int jail_root_gone(void)
 		return -errno;
 	fd = fsmount(fs, FSMOUNT_CLOEXEC,
 		     MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_RDONLY);
-	return fd < 0 ? -errno : fd;
+	if (fd < 0)
+		return -errno;
+	*ret_server = TAKE_FD(dev);
+	return fd;
+}
+
+int jail_root_gone(void)
+{
+	_cleanup_close_ int server = -EBADF;
+
+	return jail_root_served(&server);
 }
 
 int jail_root_cover(int fd)
@@ -226,11 +236,21 @@ static int make_inner(const int *fds, size_t n)
 	return r < 0 ? r : TAKE_FD(root);
 }
 
-int jail_root_enter(const int *fds, size_t n, const struct vm_view *view, struct err *err)
+static bool has_proc(const struct vm_view *view)
 {
+	for (size_t i = 0; i < view->n_places; i++) {
+		if (view->places[i].share < 0 && view->places[i].kind == VM_PLACE_PROC)
+			return true;
+	}
+	return false;
+}
+
+int jail_root_enter(const int *fds, size_t n, const struct vm_view *view, int *ret_proc, struct err *err)
+{
+	_cleanup_close_ int root = -EBADF, server = -EBADF;
 	/* Before the host's files are gone. */
 	_cleanup_close_ int gone = view->n_places > 0 ? jail_root_gone() : -EBADF;
-	_cleanup_close_ int root = -EBADF;
+	_cleanup_close_ int proc = has_proc(view) ? jail_root_served(&server) : -EBADF;
 	int r;
 
 	r = make_outer();
@@ -239,10 +259,11 @@ int jail_root_enter(const int *fds, size_t n, const struct vm_view *view, struct
 	root = make_inner(fds, n);
 	if (root < 0)
 		return err_set_errno(err, root, "vrun-vmm can't be confined: a share in its root");
-	r = jail_view_show(view, gone, fds);
+	r = jail_view_show(view, gone, proc, fds);
 	if (r < 0)
 		return err_set_errno(err, r, "vrun-vmm can't be confined: what its container is seen as");
 	if (fchdir(root) < 0 || chroot(".") < 0)
 		return err_set_errno(err, -errno, "vrun-vmm can't be confined: changing its root");
+	*ret_proc = TAKE_FD(server);
 	return 0;
 }

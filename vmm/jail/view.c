@@ -24,6 +24,8 @@ struct builder {
 	int root;
 	int gone; /* jail_root_gone(), or -EBADF */
 	bool has_gone; /* it is mounted somewhere */
+	int proc; /* jail_root_served(), or -errno */
+	int proc_target; /* where to mount it when all else is there, or -EBADF */
 	int *covers; /* of the guest's own places, to be made read-only when all is there */
 	size_t n_covers;
 };
@@ -47,7 +49,7 @@ static bool is_in_nothing(const struct builder *b, const struct vm_place *place)
 		if (path_is_below(place->path, p->path) && strlen(p->path) >= strlen(around->path))
 			around = p;
 	}
-	return around->share < 0;
+	return around->share < 0 && around->kind != VM_PLACE_EMPTY;
 }
 
 /* What is mounted nowhere yet can be moved, but not copied. */
@@ -71,20 +73,35 @@ static int copy_share(const struct builder *b, const struct vm_place *place)
 /* What to mount at `target` for a place that only the guest has. */
 static int copy_nothing(struct builder *b, const struct vm_place *place, int target)
 {
-	if (place->directory && b->gone >= 0 && !is_passed_through(b, place))
-		return take_gone(b);
-	if (place->directory)
+	/* Nobody finds the guest's device there, and nobody writes in vain. */
+	if (place->kind == VM_PLACE_FILE)
+		return jail_root_copy(target, false, JAIL_SHARE_ATTRIBUTES | MOUNT_ATTR_RDONLY);
+	if (place->kind == VM_PLACE_EMPTY || is_passed_through(b, place))
 		return jail_root_empty();
-	/* The mount point itself: nobody finds the guest's device there, and nobody writes in vain. */
-	return jail_root_copy(target, false, JAIL_SHARE_ATTRIBUTES | MOUNT_ATTR_RDONLY);
+	return b->gone >= 0 ? take_gone(b) : jail_root_empty();
+}
+
+/* Only when nothing is looked up any more: its server is us. */
+static bool is_served(const struct builder *b, const struct vm_place *place)
+{
+	return place->share < 0 && place->kind == VM_PLACE_PROC && b->proc >= 0 && b->proc_target < 0 &&
+	       !is_passed_through(b, place);
+}
+
+static int mount_on(int tree, int target)
+{
+	const unsigned flags = MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH;
+
+	return move_mount(tree, "", target, "", flags) < 0 ? -errno : 0;
 }
 
 static int add_place(struct builder *b, const struct vm_place *place)
 {
 	const struct root_new new = { 0755, true, b->view->uid, b->view->gid };
 	_cleanup_close_ int target = -EBADF, tree = -EBADF;
-	bool directory = place->directory;
+	bool directory = place->kind != VM_PLACE_FILE;
 	struct stat st;
+	int r;
 
 	if (place->share < 0 && is_in_nothing(b, place))
 		return 0;
@@ -96,14 +113,17 @@ static int add_place(struct builder *b, const struct vm_place *place)
 	target = root_make(b->root, place->path, directory, &new);
 	if (target < 0)
 		return target;
+	if (is_served(b, place)) {
+		b->proc_target = TAKE_FD(target);
+		return 0;
+	}
 	tree = place->share >= 0 ? copy_share(b, place) : copy_nothing(b, place, target);
 	if (tree < 0)
 		return tree;
-	if (move_mount(tree, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
-		return -errno;
-	if (place->share < 0)
+	r = mount_on(tree, target);
+	if (r == 0 && place->share < 0)
 		b->covers[b->n_covers++] = TAKE_FD(tree);
-	return 0;
+	return r;
 }
 
 static int build(struct builder *b)
@@ -118,15 +138,24 @@ static int build(struct builder *b)
 		r = add_place(b, &view->places[i]);
 	for (size_t k = 0; r == 0 && k < b->n_covers; k++)
 		r = jail_root_seal(b->covers[k]);
+	if (r == 0 && b->proc_target >= 0)
+		r = mount_on(b->proc, b->proc_target);
 	if (r < 0 && b->root >= 0)
 		log_debug("the container's files can't be shown to others: %s: %s", view->places[i - 1].path,
 			  strerror(-r));
 	return r;
 }
 
-int jail_view_show(const struct vm_view *view, int gone, const int *shares)
+int jail_view_show(const struct vm_view *view, int gone, int proc, const int *shares)
 {
-	struct builder b = { .view = view, .shares = shares, .root = -EBADF, .gone = gone };
+	struct builder b = {
+		.view = view,
+		.shares = shares,
+		.root = -EBADF,
+		.gone = gone,
+		.proc = proc,
+		.proc_target = -EBADF,
+	};
 	mode_t mask;
 	int r;
 
@@ -141,6 +170,7 @@ int jail_view_show(const struct vm_view *view, int gone, const int *shares)
 	for (size_t i = 0; i < b.n_covers; i++)
 		close_fd(b.covers[i]);
 	free(b.covers);
+	close_fd(b.proc_target);
 	close_fd(b.root);
 	/* Where a place is missing, what is put there would be lost below the guest's. Then rather nothing. */
 	return r < 0 ? jail_root_show_nothing() : 0;
