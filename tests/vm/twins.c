@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * twins: two programs that differ in one constant of their code, at the same address. TWIN is 1 or 2.
+ * twins: two programs that differ in one constant of their code, at the same address.
  *
  *   /twins ROUNDS	(a copy of either) runs /twin1 and /twin2 in turn, each in pages that the other may have just had: its own
  *			are given back after it; says how many did not end with their own number
@@ -11,6 +11,10 @@
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#ifndef TWIN
+#define TWIN 1
+#endif
 
 __attribute__((noinline)) static int number(void)
 {
