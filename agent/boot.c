@@ -111,17 +111,27 @@ int boot_prepare(struct err *err)
 	return r == 0 ? namespaces_loopback_up(err) : r;
 }
 
-/* Programs are read by faults, each with what is around it: 128 KiB unless told. Of no more use than speed. */
-static void set_read_ahead(const char *dir)
+/* Of no more use than speed. */
+static void tune_bdi(const char *dir)
 {
+	static const struct {
+		const char *file, *value;
+	} settings[] = {
+		/* Programs are read by faults, each with what is around it: 128 KiB unless told. */
+		{ "read_ahead_kb", READ_AHEAD_KIB },
+		/* A FUSE server may keep 1 % of what may be dirty, lest it never writes it: ours is not of this system. */
+		{ "max_ratio", "100" },
+	};
 	char path[64];
 	struct stat st;
 
 	if (stat(dir, &st) < 0)
 		return;
-	snprintf(path, sizeof(path), "/sys/class/bdi/%u:%u/read_ahead_kb", major(st.st_dev),
-		 minor(st.st_dev));
-	(void)file_write(AT_FDCWD, path, READ_AHEAD_KIB);
+	for (size_t i = 0; i < ARRAY_SIZE(settings); i++) {
+		snprintf(path, sizeof(path), "/sys/class/bdi/%u:%u/%s", major(st.st_dev), minor(st.st_dev),
+			 settings[i].file);
+		(void)file_write(AT_FDCWD, path, settings[i].value);
+	}
 }
 
 int boot_mount_shares(struct err *err)
@@ -134,7 +144,7 @@ int boot_mount_shares(struct err *err)
 	while (mount(AGENT_SHARE_TAG, AGENT_SHARE_DIR, "virtiofs", 0, NULL) < 0)
 		if (!backoff_wait(&backoff))
 			return err_set_errno(err, -errno, "mounting the shares (virtiofs)");
-	set_read_ahead(AGENT_SHARE_DIR);
+	tune_bdi(AGENT_SHARE_DIR);
 	return 0;
 }
 

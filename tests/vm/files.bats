@@ -24,6 +24,15 @@ xattrs() {
 	[ "$output" = "0 wrong" ]
 }
 
+@test "with cache = always all of the memory for what is to be written is the share's" {
+	mkbundle -- sh -c 'dd if=/dev/zero of=/big bs=1M count=8 2>/dev/null; cat /sys/class/bdi/*/max_ratio'
+	edit_config -e 's|^  "process": {|  "annotations": { "org.vrun.cache": "always" },\n&|'
+	run vrun_run
+	echo "$output"
+	[ "$status" = 0 ] && [ "$output" = 100 ]
+	cmp "$bundle/rootfs/big" <(head -c 8388608 /dev/zero)
+}
+
 # bats test_tags=slow
 @test "a tree unpacked in the container is identical on the host" {
 	local src=$work/src
